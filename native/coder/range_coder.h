@@ -1,0 +1,132 @@
+// Range coder with 64-bit state and 32-bit renormalisation (docs/spec/overfit.md, section 2).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "base/error.h"
+
+namespace wyner {
+
+constexpr int kProbBits = 16;
+
+class RangeEncoder {
+ public:
+  // Interval [lo, hi) out of 2^16.
+  void interval(uint32_t lo, uint32_t hi) {
+    const uint64_t r = range_ >> kProbBits;
+    add(r * lo);
+    range_ = r * (hi - lo);
+    normalise();
+  }
+
+  // n equiprobable bits, 1 <= n <= 16.
+  void bits(int n, uint32_t value) {
+    const uint64_t r = range_ >> n;
+    add(r * value);
+    range_ = r;
+    normalise();
+  }
+
+  // The shortest byte string that decodes alike (the decoder reads zeros past its end).
+  std::vector<uint8_t> finish() {
+    // Any value in [low, low + range) will do: take the one with most trailing zero bits.
+    for (int zeros = 63; zeros >= 0; --zeros) {
+      const uint64_t mask = (uint64_t{1} << zeros) - 1;
+      const uint64_t up = (low_ + mask) & ~mask;
+      const bool wraps = up < low_;  // rounding up carried out of 64 bits: the value is 2^64 + up
+      if (up - low_ < range_) {
+        if (wraps) carry();
+        low_ = up;
+        break;
+      }
+    }
+    for (int shift = 56; shift >= 0; shift -= 8) bytes_.push_back(uint8_t(low_ >> shift));
+    while (!bytes_.empty() && bytes_.back() == 0) bytes_.pop_back();
+    return std::move(bytes_);
+  }
+
+ private:
+  void add(uint64_t amount) {
+    low_ += amount;
+    if (low_ < amount) carry();
+  }
+
+  void carry() {
+    for (size_t i = bytes_.size(); i-- > 0;)
+      if (++bytes_[i] != 0) break;
+  }
+
+  void normalise() {
+    while (range_ < (uint64_t{1} << 32)) {
+      for (int shift = 56; shift >= 32; shift -= 8) bytes_.push_back(uint8_t(low_ >> shift));
+      low_ <<= 32;
+      range_ <<= 32;
+    }
+  }
+
+  uint64_t low_ = 0;
+  uint64_t range_ = ~uint64_t{0};
+  std::vector<uint8_t> bytes_;
+};
+
+class RangeDecoder {
+ public:
+  RangeDecoder(const uint8_t* data, size_t size) : next_(data), end_(data + size) {
+    code_ = uint64_t{word()} << 32;
+    code_ |= word();
+  }
+
+  // The unit r of probability: an interval [lo, hi) holds the code if r*lo <= code < r*hi.
+  uint64_t unit() const { return range_ >> kProbBits; }
+  uint64_t code() const { return code_; }
+
+  void consume(uint64_t unit, uint32_t lo, uint32_t hi) {
+    code_ -= unit * lo;
+    range_ = unit * (hi - lo);
+    normalise();
+  }
+
+  uint32_t bits(int n) {
+    const uint64_t r = range_ >> n;
+    const uint64_t value = code_ / r;
+    if (value >> n) corrupt("range decoder: code outside the range");
+    code_ -= r * value;
+    range_ = r;
+    normalise();
+    return uint32_t(value);
+  }
+
+ private:
+  void normalise() {
+    while (range_ < (uint64_t{1} << 32)) {
+      range_ <<= 32;
+      code_ = (code_ << 32) | word();
+    }
+  }
+
+  uint32_t word() {
+    uint32_t value = 0;
+    if (end_ - next_ >= 4) {
+      std::memcpy(&value, next_, 4);
+      next_ += 4;
+      return __builtin_bswap32(value);
+    }
+    for (int i = 0; i < 4; ++i) {
+      value <<= 8;
+      if (next_ < end_) value |= *next_++;
+      else if (++past_end_ > 16) corrupt("the coded data ends too early");
+    }
+    return value;
+  }
+
+  const uint8_t* next_;
+  const uint8_t* end_;
+  int past_end_ = 0;
+  uint64_t code_ = 0;
+  uint64_t range_ = ~uint64_t{0};
+};
+
+}  // namespace wyner
