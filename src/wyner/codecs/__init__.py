@@ -1,0 +1,32 @@
+"""The codecs by name and by the id that files carry. Modules are imported when they are first used."""
+
+from __future__ import annotations
+
+import importlib
+from typing import cast
+
+from ..errors import UnsupportedError, UsageError
+from .base import Codec
+
+MODULES: dict[str, str] = {"overfit": "wyner.codecs.overfit"}
+IDS: dict[int, str] = {1: "overfit"}
+
+
+def by_name(name: str) -> Codec:
+    """Return the codec called ``name``. Raises UsageError for an unknown name."""
+    if name not in MODULES:
+        raise UsageError(f"no codec is called {name!r}; there are: {', '.join(sorted(MODULES))}")
+    return cast(Codec, importlib.import_module(MODULES[name]))
+
+
+def by_id(codec_id: int, version: int) -> Codec:
+    """Return the codec with this id in a file. Raises UnsupportedError for an unknown id or version."""
+    if codec_id not in IDS:
+        raise UnsupportedError(f"the file uses codec {codec_id}, which this version of wyner does not know")
+    codec = by_name(IDS[codec_id])
+    if version != codec.VERSION:
+        raise UnsupportedError(
+            f"the file uses version {version} of the codec {IDS[codec_id]!r}; "
+            f"this version of wyner decodes version {codec.VERSION}"
+        )
+    return codec

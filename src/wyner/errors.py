@@ -1,0 +1,52 @@
+"""Every error that wyner raises on purpose, each with the exit code of the command line."""
+
+from __future__ import annotations
+
+
+class WynerError(Exception):
+    """Base of all errors of this package; raised itself for failures without a kind of their own."""
+
+    exit_code = 1
+
+
+class UsageError(WynerError, ValueError):
+    """An argument is wrong: its type, shape, range, or its combination with another."""
+
+    exit_code = 2
+
+
+class CorruptError(WynerError):
+    """The data is damaged or truncated, or is not what it claims to be."""
+
+    exit_code = 3
+
+
+class UnsupportedError(WynerError):
+    """The data may be fine, but this version of wyner does not know its format, codec or a feature."""
+
+    exit_code = 4
+
+
+class LimitError(WynerError):
+    """Decoding would take more pixels, bytes or arithmetic than the limits allow."""
+
+    exit_code = 5
+
+
+class TargetMissedError(WynerError):
+    """The requested rate or quality was not reached.
+
+    ``data`` holds the complete file nevertheless, as near to the target as the encoder came.
+    """
+
+    exit_code = 6
+
+    def __init__(self, message: str, data: bytes = b"") -> None:
+        super().__init__(message)
+        self.data = data
+
+
+class SideImageError(WynerError):
+    """The side image is missing, or is not the one that the file was made with."""
+
+    exit_code = 7
