@@ -11,6 +11,7 @@
 namespace wyner {
 
 constexpr int kProbBits = 16;
+constexpr int kPastEnd = 16;  // zero bytes a decoder may read past the end of the data
 
 class RangeEncoder {
  public:
@@ -44,7 +45,9 @@ class RangeEncoder {
       }
     }
     for (int shift = 56; shift >= 0; shift -= 8) bytes_.push_back(uint8_t(low_ >> shift));
-    while (!bytes_.empty() && bytes_.back() == 0) bytes_.pop_back();
+    // The decoder reads just these bytes, and refuses to read more than 16 past the end.
+    const size_t least = bytes_.size() > kPastEnd ? bytes_.size() - kPastEnd : 0;
+    while (bytes_.size() > least && bytes_.back() == 0) bytes_.pop_back();
     return std::move(bytes_);
   }
 
@@ -117,7 +120,7 @@ class RangeDecoder {
     for (int i = 0; i < 4; ++i) {
       value <<= 8;
       if (next_ < end_) value |= *next_++;
-      else if (++past_end_ > 16) corrupt("the coded data ends too early");
+      else if (++past_end_ > kPastEnd) corrupt("the coded data ends too early");
     }
     return value;
   }
