@@ -1,0 +1,76 @@
+#include "base/thread_pool.h"
+
+#if defined(__SSE__)
+#include <xmmintrin.h>
+#endif
+
+namespace wyner {
+
+namespace {
+
+// Denormals in Adam's moments would slow the fit a hundredfold and mean nothing.
+struct FlushDenormals {
+#if defined(__SSE__)
+  unsigned saved = _mm_getcsr();
+  FlushDenormals() { _mm_setcsr(saved | 0x8040); }
+  ~FlushDenormals() { _mm_setcsr(saved); }
+#endif
+};
+
+inline void relax() {
+#if defined(__SSE__)
+  _mm_pause();
+#endif
+}
+
+constexpr int kSpins = 4000;  // phases of a fitting step follow within microseconds; sleeping would cost more
+
+}  // namespace
+
+ThreadPool::ThreadPool(int threads) {
+  for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
+}
+
+ThreadPool::~ThreadPool() {
+  stop_ = true;
+  generation_.fetch_add(1);
+  generation_.notify_all();
+  for (auto& worker : workers_) worker.join();
+}
+
+void ThreadPool::drain(int thread) {
+  FlushDenormals guard;
+  for (int i = next_.fetch_add(1); i < count_; i = next_.fetch_add(1)) (*task_)(i, thread);
+}
+
+void ThreadPool::work(int thread) {
+  uint32_t seen = 0;
+  for (;;) {
+    for (int i = 0; i < kSpins && generation_.load() == seen; ++i) relax();
+    generation_.wait(seen);
+    seen = generation_.load();
+    if (stop_) return;
+    drain(thread);
+    if (busy_.fetch_sub(1) == 1) busy_.notify_one();
+  }
+}
+
+void ThreadPool::run(int count, const std::function<void(int, int)>& task) {
+  task_ = &task;
+  count_ = count;
+  next_ = 0;
+  if (workers_.empty() || count <= 1) {
+    drain(0);
+    return;
+  }
+  busy_ = int(workers_.size());
+  generation_.fetch_add(1);
+  generation_.notify_all();
+  drain(0);
+  for (int left = busy_.load(), i = 0; left; left = busy_.load()) {
+    if (++i < kSpins) relax();
+    else busy_.wait(left);
+  }
+}
+
+}  // namespace wyner

@@ -1,0 +1,37 @@
+// A pool of threads that runs numbered tasks. Tasks write to places of their own, so results do not depend on
+// how many threads there are.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <thread>
+#include <vector>
+
+namespace wyner {
+
+class ThreadPool {
+ public:
+  explicit ThreadPool(int threads);  // threads >= 1, the caller counted in
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int threads() const { return int(workers_.size()) + 1; }
+
+  // Calls task(index, thread) for index in [0, count), thread in [0, threads()); returns when all are done.
+  void run(int count, const std::function<void(int, int)>& task);
+
+ private:
+  void work(int thread);
+  void drain(int thread);
+
+  std::vector<std::thread> workers_;
+  const std::function<void(int, int)>* task_ = nullptr;
+  int count_ = 0;
+  std::atomic<int> next_{0};
+  std::atomic<int> busy_{0};
+  std::atomic<uint32_t> generation_{0};
+  std::atomic<bool> stop_{false};
+};
+
+}  // namespace wyner
