@@ -158,13 +158,15 @@ def arm(p: dict[str, Tensor], x: Tensor, gate: Gate | None = None) -> tuple[Tens
 def laplace_bits(q: Tensor, mu: Tensor, log2_scale: Tensor) -> Tensor:
     """-log2(P + 2^-16) with P the Laplace(mu, 2^log2_scale) probability of q +- 1/2, elementwise.
 
-    By symmetry only d = |q - mu| matters, and each tail is one exponential of a number <= 0.
+    By symmetry only d = |q - mu| matters. In the tail P is a product, not a difference of exponentials; near
+    the mode it is a sum of two expm1, so no digits are lost for narrow or for wide scales.
     """
     inv = torch.exp2(-log2_scale)
     d = (q - mu).abs()
-    near = torch.expm1(-(d - 0.5).abs() * inv)
-    far = torch.expm1(-(d + 0.5) * inv)
-    prob = 0.5 * torch.where(d > 0.5, near - far, -near - far)
+    edge = -(d - 0.5).abs() * inv
+    tail = torch.exp(edge) * torch.expm1(-inv)
+    mode = torch.expm1(edge) + torch.expm1(-(d + 0.5) * inv)
+    prob = -0.5 * torch.where(d > 0.5, tail, mode)
     return -torch.log2(prob + MIN_PROBABILITY)
 
 
