@@ -7,6 +7,7 @@ namespace nb = nanobind;
 
 void bind_decode(nb::module_& m);
 void bind_fit(nb::module_& m);
+void bind_plane(nb::module_& m);
 
 NB_MODULE(_native, m) {
   m.doc() = "wyner's native core";
@@ -14,4 +15,5 @@ NB_MODULE(_native, m) {
         "Name of the instruction set the kernels use: 'v2', 'v3', 'v4' or 'base'.");
   bind_decode(m);
   bind_fit(m);
+  bind_plane(m);
 }

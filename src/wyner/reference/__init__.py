@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from wyner.errors import UsageError
 from wyner.reference.latents import decode_latents
 from wyner.reference.network import decode_network
+from wyner.reference.plane import decode_plane
 from wyner.reference.range_decoder import RangeDecoder
 from wyner.reference.synthesis import synthesise, to_samples, upsample
 
-__all__ = ["decode_overfit"]
+__all__ = ["decode_overfit", "decode_plane"]
 
 
 def decode_overfit(
