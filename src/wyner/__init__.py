@@ -1,0 +1,79 @@
+"""Neural image compression fitted to each image, with a bit-exact integer decoder.
+
+    data = wyner.encode("photo.png", quality=60)     # also a NumPy array or a PIL image
+    image = wyner.decode(data)                       # image.pixels is (H, W, C)
+
+Names are loaded when first used, so that ``import wyner`` costs next to nothing; nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .api import ChunkInfo, Comparison, Info, compare, decode, encode, info
+    from .codecs.base import Progress
+    from .container import Limits
+    from .errors import (
+        CorruptError,
+        LimitError,
+        SideImageError,
+        TargetMissedError,
+        UnsupportedError,
+        UsageError,
+        WynerError,
+    )
+    from .image import Image
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "api": ("ChunkInfo", "Comparison", "Info", "compare", "decode", "encode", "info"),
+    "codecs.base": ("Progress",),
+    "container": ("Limits",),
+    "errors": (
+        "CorruptError",
+        "LimitError",
+        "SideImageError",
+        "TargetMissedError",
+        "UnsupportedError",
+        "UsageError",
+        "WynerError",
+    ),
+    "image": ("Image",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "ChunkInfo",
+    "Comparison",
+    "CorruptError",
+    "Image",
+    "Info",
+    "LimitError",
+    "Limits",
+    "Progress",
+    "SideImageError",
+    "TargetMissedError",
+    "UnsupportedError",
+    "UsageError",
+    "WynerError",
+    "__version__",
+    "compare",
+    "decode",
+    "encode",
+    "info",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'wyner' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_HOME_OF[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

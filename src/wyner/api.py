@@ -1,0 +1,344 @@
+"""``wyner.encode``, ``decode``, ``info`` and ``compare``: all codecs stand behind these."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Union
+
+import numpy as np
+
+from . import codecs, container, metrics
+from .codecs.base import DEFAULT_EFFORT, DEFAULT_QUALITY, ProgressCallback, Settings
+from .container import Container, Header, Limits
+from .errors import CorruptError, LimitError, SideImageError, TargetMissedError, UsageError
+from .image import Array, Image, pixel_hash
+
+if TYPE_CHECKING:
+    from PIL import Image as PilImage
+
+ImageLike = Union[Image, Array, "PilImage.Image", str, "os.PathLike[str]"]
+"""A picture: an Image, an array as ``Image.from_array`` takes it, a PIL image, or the path of a file."""
+
+TARGET_TOLERANCE = 0.02
+"""A target counts as met within this relative distance on its bad side."""
+
+_TARGETS = ("quality", "target_bpp", "target_psnr", "target_bytes")
+_RESERVED_OPTIONS = frozenset((*_TARGETS, "effort", "overhead_bytes", "threads"))
+
+
+@dataclasses.dataclass(frozen=True)
+class ChunkInfo:
+    """A chunk of a file: its one-letter type and its bytes in the file, all overhead included."""
+
+    type: str
+    bytes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Info:
+    """What a file tells without being decoded. bpp: of the whole file. pixel_hash: in hexadecimal."""
+
+    width: int
+    height: int
+    channels: int
+    bit_depth: int
+    has_alpha: bool
+    codec: str
+    codec_version: int
+    format_version: str
+    file_bytes: int
+    bpp: float
+    pixel_hash: str | None
+    chunks: tuple[ChunkInfo, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """How two pictures differ, over their colour samples.
+
+    psnr_db: infinite for equal samples. mse, max_error: in sample units. alpha_equal: both without alpha, or
+    with the same. bpp: of the second picture's file, all bytes counted; None when it was not given as one.
+    """
+
+    width: int
+    height: int
+    psnr_db: float
+    mse: float
+    max_error: int
+    alpha_equal: bool
+    file_bytes: int | None
+    bpp: float | None
+
+
+def encode(
+    image: ImageLike,
+    *,
+    codec: str = "overfit",
+    quality: float | None = None,
+    effort: int = DEFAULT_EFFORT,
+    target_bpp: float | None = None,
+    target_psnr: float | None = None,
+    target_size: int | None = None,
+    threads: int | None = None,
+    progress: ProgressCallback | None = None,
+    options: Mapping[str, str | int | float] | None = None,
+    store_hash: bool = False,
+) -> bytes:
+    """Compress a picture into the bytes of a ``.wyn`` file.
+
+    quality: 0..100, default 60; or one of target_bpp (bits per pixel), target_psnr (dB) and target_size
+    (bytes), all of the whole file. effort: 1 (fast) .. 10 (small). threads: default all cores; the result
+    does not depend on it. progress: called now and then; an exception from it stops the encoder. options:
+    further settings of the codec by name. store_hash: add 22 bytes by which ``wyner test`` verifies pixels.
+
+    Raises UsageError for bad arguments, TargetMissedError (with the finished file in its ``data``) when the
+    file is over a target rate or under a target PSNR by more than 2 %, and the errors of ``wyner.io.read``.
+    """
+    picture = as_image(image)
+    chosen = codecs.by_name(codec)
+    targets = (target_bpp, target_psnr, target_size)
+    if quality is None and all(target is None for target in targets):
+        quality = DEFAULT_QUALITY
+    settings = Settings(
+        quality=quality,
+        effort=effort,
+        target_bpp=target_bpp,
+        target_psnr=target_psnr,
+        target_bytes=target_size,
+        threads=_threads(threads),
+    )
+    settings = _with_options(settings, options or {})
+    frame = _frame(picture, chosen.CODEC_ID, chosen.VERSION, store_hash)
+    settings = dataclasses.replace(settings, overhead_bytes=_overhead(frame, picture, settings))
+    payload = chosen.encode(picture.pixels, settings, progress)
+    frame = dataclasses.replace(frame, payload=payload)
+    if not (store_hash or target_psnr is not None):
+        data = container.write(frame)
+        return _checked_size(data, picture, settings)
+    decoded = chosen.decode(
+        payload, picture.width, picture.height, picture.channels, picture.maxval, settings.threads
+    )
+    if store_hash:
+        frame = dataclasses.replace(
+            frame, pixel_hash=pixel_hash(dataclasses.replace(picture, pixels=decoded))
+        )
+    data = _checked_size(container.write(frame), picture, settings)
+    return _checked_psnr(data, picture, decoded, settings)
+
+
+def decode(
+    data: bytes | bytearray | memoryview,
+    *,
+    side: ImageLike | None = None,
+    limits: Limits | None = None,
+    threads: int | None = None,
+    check_hash: bool = False,
+) -> Image:
+    """Decode the bytes of a ``.wyn`` file.
+
+    side: the side image, for files that were made with one. check_hash: compare the samples with the file's
+    pixel hash where it has one. The result does not depend on ``threads`` (default all cores).
+
+    Raises CorruptError, UnsupportedError, LimitError, or SideImageError.
+    """
+    limits = limits or Limits()
+    parts = container.read(data, limits)
+    _check_side(parts, side)
+    header = parts.header
+    codec = codecs.by_id(header.codec_id, header.codec_version)
+    macs = codec.macs_per_pixel(parts.payload) * header.width * header.height
+    if not macs <= limits.macs:
+        raise LimitError(f"decoding takes {macs:.3g} multiply-accumulates; the limit is {limits.macs:.3g}")
+    maxval = (1 << header.bit_depth) - 1
+    pixels = codec.decode(
+        parts.payload, header.width, header.height, header.channels, maxval, _threads(threads)
+    )
+    alpha = None
+    if parts.alpha is not None:
+        from . import _native
+
+        alpha = _native.plane_decode(parts.alpha, header.width, header.height, maxval)
+    image = Image(pixels, alpha, parts.icc, parts.exif, parts.xmp)
+    if check_hash and parts.pixel_hash is not None and pixel_hash(image) != parts.pixel_hash:
+        raise CorruptError("the decoded pixels do not have the hash that the file states")
+    return image
+
+
+def info(data: bytes | bytearray | memoryview, *, limits: Limits | None = None) -> Info:
+    """What a ``.wyn`` file tells about itself, without decoding it. Raises as ``wyner.container.read``."""
+    parts = container.read(data, limits)
+    header, size = parts.header, len(memoryview(data))
+    return Info(
+        width=header.width,
+        height=header.height,
+        channels=header.channels,
+        bit_depth=header.bit_depth,
+        has_alpha=header.has_alpha,
+        codec=codecs.IDS.get(header.codec_id, f"unknown ({header.codec_id})"),
+        codec_version=header.codec_version,
+        format_version=f"{container.MAJOR}.{parts.minor}",
+        file_bytes=size,
+        bpp=8 * size / (header.width * header.height),
+        pixel_hash=parts.pixel_hash.hex() if parts.pixel_hash else None,
+        chunks=tuple(ChunkInfo(kind, count) for kind, count in parts.chunks),
+    )
+
+
+def compare(
+    original: ImageLike | bytes, other: ImageLike | bytes, *, limits: Limits | None = None
+) -> Comparison:
+    """Compare two pictures of one size, depth and number of colour planes.
+
+    Each is a picture as in ``encode``, the path of a ``.wyn`` file, or the bytes of a file of either kind.
+    Raises UsageError when the two cannot be compared, and the errors of reading and decoding.
+    """
+    (a, _), (b, size) = _load(original, limits), _load(other, limits)
+    error = metrics.mse(a.pixels, b.pixels)
+    worst = max(
+        int(np.abs(row_a.astype(np.int32) - row_b).max())
+        for row_a, row_b in zip(a.pixels, b.pixels, strict=True)
+    )
+    same_alpha = (
+        np.array_equal(a.alpha, b.alpha)
+        if a.alpha is not None and b.alpha is not None
+        else a.alpha is b.alpha
+    )
+    return Comparison(
+        width=a.width,
+        height=a.height,
+        psnr_db=metrics.psnr(error, a.maxval),
+        mse=error,
+        max_error=worst,
+        alpha_equal=same_alpha,
+        file_bytes=size,
+        bpp=None if size is None else 8 * size / (a.width * a.height),
+    )
+
+
+def as_image(image: ImageLike) -> Image:
+    """An Image of whatever ``encode`` takes. Raises UsageError for other types."""
+    if isinstance(image, Image):
+        return image
+    if isinstance(image, np.ndarray):
+        return Image.from_array(image)
+    if isinstance(image, (str, os.PathLike)):
+        from . import io
+
+        return io.read(image)
+    from PIL import Image as PilImage
+
+    if isinstance(image, PilImage.Image):
+        return Image.from_pil(image)
+    raise UsageError(f"a picture is an Image, an array, a PIL image or a path, not {type(image).__name__}")
+
+
+def _load(source: ImageLike | bytes, limits: Limits | None) -> tuple[Image, int | None]:
+    """A picture and, when it came as a file, the file's size in bytes."""
+    if isinstance(source, (str, os.PathLike)):
+        source = Path(source).read_bytes()
+    if not isinstance(source, bytes):
+        return as_image(source), None
+    if source.startswith(container.SIGNATURE):
+        return decode(source, limits=limits), len(source)
+    from . import io
+
+    return io.read(source, limits=limits), len(source)
+
+
+def default_threads() -> int:
+    """The cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # absent outside Linux
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _threads(threads: int | None) -> int:
+    if threads is None:
+        return default_threads()
+    if threads < 1:
+        raise UsageError(f"threads is {threads}, it must be at least 1")
+    return threads
+
+
+def _with_options(settings: Settings, options: Mapping[str, str | int | float]) -> Settings:
+    """Settings with further fields set by name, each converted to the type of the field's default."""
+    allowed: dict[str, Any] = {
+        f.name: f.default for f in dataclasses.fields(settings) if f.name not in _RESERVED_OPTIONS
+    }
+    changes: dict[str, Any] = {}
+    for name, value in options.items():
+        if name not in allowed:
+            raise UsageError(f"no option is called {name!r}; there are: {', '.join(sorted(allowed))}")
+        kind = type(allowed[name])
+        try:
+            changes[name] = kind(value)
+        except (TypeError, ValueError):
+            raise UsageError(f"option {name} takes a value of type {kind.__name__}, not {value!r}") from None
+    return dataclasses.replace(settings, **changes)
+
+
+def _frame(picture: Image, codec_id: int, codec_version: int, store_hash: bool) -> Container:
+    """The file without its payload; a hash is a place-holder until the decoded pixels are known."""
+    header = Header(
+        picture.width,
+        picture.height,
+        picture.channels,
+        picture.bit_depth,
+        picture.alpha is not None,
+        codec_id,
+        codec_version,
+    )
+    alpha = None
+    if picture.alpha is not None:
+        from . import _native
+
+        alpha = _native.plane_encode(picture.alpha)
+    return Container(
+        header,
+        b"",
+        alpha,
+        exif=picture.exif,
+        icc=picture.icc,
+        xmp=picture.xmp,
+        pixel_hash=bytes(container.HASH_BYTES) if store_hash else None,
+    )
+
+
+def _overhead(frame: Container, picture: Image, settings: Settings) -> int:
+    if settings.target_bytes is not None:
+        expected = settings.target_bytes
+    elif settings.target_bpp is not None:
+        expected = int(settings.target_bpp * picture.width * picture.height / 8)
+    else:
+        expected = picture.width * picture.height // 8
+    return container.overhead(frame, min(expected, 2**32 - 1))
+
+
+def _checked_size(data: bytes, picture: Image, settings: Settings) -> bytes:
+    wanted = settings.target_bytes
+    if settings.target_bpp is not None:
+        wanted = int(settings.target_bpp * picture.width * picture.height / 8)
+    if wanted is not None and len(data) > wanted * (1 + TARGET_TOLERANCE):
+        raise TargetMissedError(f"the file has {len(data)} bytes, the target was {wanted}", data)
+    return data
+
+
+def _checked_psnr(data: bytes, picture: Image, decoded: Array, settings: Settings) -> bytes:
+    reached = metrics.psnr(metrics.mse(picture.pixels, decoded), picture.maxval)
+    wanted = settings.target_psnr
+    if wanted is not None and reached < wanted * (1 - TARGET_TOLERANCE):
+        raise TargetMissedError(f"the PSNR is {reached:.2f} dB, the target was {wanted:g} dB", data)
+    return data
+
+
+def _check_side(parts: Container, side: ImageLike | None) -> None:
+    if parts.side_hash is None:
+        if side is not None:
+            raise UsageError("this file was made without a side image")
+        return
+    if side is None:
+        raise SideImageError("this file needs the side image that it was made with (--side)")
+    if pixel_hash(as_image(side)) != parts.side_hash:
+        raise SideImageError("the side image is not the one that this file was made with")

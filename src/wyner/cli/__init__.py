@@ -1,0 +1,32 @@
+"""The command line: a thin layer over ``wyner.encode`` and ``wyner.decode``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from ..errors import WynerError
+
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code (0 fine, otherwise that of the first failure; see errors.py)."""
+    from .parser import build_parser
+
+    arguments = build_parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except KeyboardInterrupt:
+        print("wyner: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone; leave nothing for the interpreter to flush at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (WynerError, OSError) as error:
+        from .report import describe, exit_code
+
+        print(f"wyner: {describe(error)}", file=sys.stderr)
+        return exit_code(error)

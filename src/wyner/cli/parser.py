@@ -1,0 +1,154 @@
+"""The arguments of every command."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+from .. import __version__
+from ..container import Limits
+
+_EXIT_CODES = """exit codes: 0 fine, 1 failure, 2 usage, 3 corrupt file, 4 unsupported, 5 limit exceeded,
+6 target missed (the file is written all the same), 7 side image wrong or missing, 130 interrupted"""
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)([kKmM]?)(i?)[bB]?")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser; the parsed arguments have ``run``, a function of them that returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="wyner",
+        description="Neural image compression fitted to each image, with a bit-exact integer decoder.",
+        epilog=_EXIT_CODES,
+    )
+    parser.add_argument("--version", action="version", version=f"wyner {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_encode(commands)
+    _add_decode(commands)
+    _add_inspection(commands)
+    _add_demo(commands)
+    return parser
+
+
+def size(text: str) -> int:
+    """Bytes from "40000", "40k", "1.5M" (powers of 1000) or "40Ki", "1Mi" (powers of 1024)."""
+    match = _SIZE.fullmatch(text)
+    if not match or (match[3] and not match[2]):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 40000, 40k or 1.5M")
+    base = 1024 if match[3] else 1000
+    return int(float(match[1]) * base ** {"": 0, "k": 1, "m": 2}[match[2].lower()])
+
+
+def option(text: str) -> tuple[str, str]:
+    """Name and value from "name=value"."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form name=value")
+    return name, value
+
+
+def _add_encode(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _command(commands, "encode", "commands.encode", "compress pictures into .wyn files")
+    parser.add_argument("inputs", nargs="+", metavar="IN", help="picture file, or - for standard input")
+    _add_outputs(parser, ".wyn file or folder (default: beside the picture; - is standard output)")
+    goal = parser.add_mutually_exclusive_group()
+    goal.add_argument("-q", "--quality", type=float, metavar="Q", help="0..100 (default 60)")
+    goal.add_argument("--target-bpp", type=float, metavar="BPP", help="bits per pixel of the whole file")
+    goal.add_argument("--target-psnr", type=float, metavar="DB", help="peak signal-to-noise ratio in dB")
+    goal.add_argument("--target-size", type=size, metavar="BYTES", help="file size such as 40000, 40k, 1.5M")
+    parser.add_argument(
+        "-e", "--effort", type=int, default=5, metavar="E", help="1 fast .. 10 small (default 5)"
+    )
+    parser.add_argument("--codec", default="overfit", help="codec (default overfit)")
+    parser.add_argument(
+        "-x",
+        dest="options",
+        type=option,
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="codec option",
+    )
+    parser.add_argument(
+        "--hash", action="store_true", help="store a hash of the pixels for wyner test (22 bytes)"
+    )
+    parser.add_argument("--first-frame", action="store_true", help="take the first frame of an animation")
+    _add_common(parser)
+
+
+def _add_decode(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _command(commands, "decode", "commands.decode", "turn .wyn files into pictures")
+    parser.add_argument("inputs", nargs="+", metavar="IN", help=".wyn file, or - for standard input")
+    _add_outputs(parser, "picture file or folder (default: beside the .wyn file; - is standard output)")
+    parser.add_argument(
+        "--format",
+        default="png",
+        choices=("png", "tiff", "ppm", "pgm", "jpg", "webp"),
+        help="format where the output's name does not tell it (default png)",
+    )
+    parser.add_argument("--side", metavar="REF", help="side image, for files that were made with one")
+    _add_common(parser)
+
+
+def _add_inspection(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _command(commands, "info", "commands.info", "tell what .wyn files hold")
+    parser.add_argument("inputs", nargs="+", metavar="IN", help=".wyn file, or - for standard input")
+    _add_common(parser, parallel=False)
+    parser = _command(commands, "test", "commands.test", "decode .wyn files and verify their pixels")
+    parser.add_argument("inputs", nargs="+", metavar="IN", help=".wyn file, or - for standard input")
+    parser.add_argument("--side", metavar="REF", help="side image, for files that were made with one")
+    _add_common(parser)
+    parser = _command(commands, "compare", "commands.compare", "measure a compressed picture")
+    parser.add_argument("original", metavar="ORIGINAL", help="picture or .wyn file")
+    parser.add_argument("other", metavar="OTHER", help="picture or .wyn file; its size gives the bit rate")
+    _add_common(parser, parallel=False)
+
+
+def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _command(commands, "demo", "demo.demo", "compress a photograph and compare with JPEG and WebP")
+    parser.add_argument("-o", dest="output", default="wyner-demo", metavar="DIR", help="folder for the files")
+    parser.add_argument("-q", "--quality", type=float, default=40, metavar="Q", help="0..100 (default 40)")
+    parser.add_argument("-e", "--effort", type=int, default=2, metavar="E", help="1..10 (default 2)")
+    parser.add_argument("--threads", type=int, metavar="N", help="threads (default: all cores)")
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, target: str, summary: str
+) -> argparse.ArgumentParser:
+    """A sub-command that runs ``target``, "module.function" of this package, imported only then."""
+    parser = commands.add_parser(name, help=summary, description=summary, epilog=_EXIT_CODES)
+
+    def run(arguments: argparse.Namespace) -> int:
+        import importlib
+
+        module, function = target.split(".")
+        return int(getattr(importlib.import_module(f".{module}", __package__), function)(arguments))
+
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_outputs(parser: argparse.ArgumentParser, summary: str) -> None:
+    parser.add_argument("-o", dest="output", metavar="OUT", help=summary)
+    parser.add_argument("-f", "--force", action="store_true", help="overwrite existing files")
+    parser.add_argument(
+        "-j", "--jobs", type=int, default=1, metavar="N", help="files at the same time (default 1)"
+    )
+
+
+def _add_common(parser: argparse.ArgumentParser, parallel: bool = True) -> None:
+    if parallel:
+        parser.add_argument("--threads", type=int, metavar="N", help="threads per file (default: all cores)")
+    parser.add_argument("--json", action="store_true", help="one line of JSON per file on standard output")
+    defaults = Limits()
+    for name, default, unit in (
+        ("max-pixels", defaults.pixels, "pixels"),
+        ("max-side", defaults.side, "columns or rows"),
+        ("max-macs", defaults.macs, "multiply-accumulates"),
+    ):
+        parser.add_argument(
+            f"--{name}",
+            type=int,
+            default=default,
+            metavar="N",
+            help=f"refuse files of more {unit} ({default})",
+        )

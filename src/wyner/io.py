@@ -1,0 +1,192 @@
+"""Reading and writing picture files: any format that Pillow opens, and 16 bits where Pillow has only 8."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from PIL import Image as PilImage
+from PIL import PngImagePlugin, UnidentifiedImageError
+
+from . import png16, pnm
+from .container import Limits
+from .errors import CorruptError, LimitError, UnsupportedError, UsageError, WynerError
+from .image import Image
+from .orientation import upright
+from .pil_modes import EXIF_PREFIX
+
+SUFFIXES: dict[str, str] = {
+    ".png": "PNG",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".ppm": "PNM",
+    ".pgm": "PNM",
+    ".pnm": "PNM",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+}
+"""File name suffixes that ``encode_file`` and ``write`` know, and their formats."""
+
+# Formats whose further frames are previews, gain maps or layers beside one main picture.
+_STILL_WITH_FRAMES = frozenset({"MPO", "PSD"})
+_MAGICS = (png16.SIGNATURE, b"\xff\xd8\xff", b"GIF8", b"RIFF", b"II*\x00", b"MM\x00*", b"BM")
+_HEIF_BRANDS = (b"heic", b"heix", b"heif", b"mif1", b"hevc")
+_PILLOW_FAILURES = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    TypeError,
+)
+
+
+def read(
+    source: str | os.PathLike[str] | bytes, *, first_frame: bool = False, limits: Limits | None = None
+) -> Image:
+    """Read a picture file, given by its path or as its bytes.
+
+    Palettes and bilevel pictures are expanded, CMYK becomes sRGB (through the ICC profile if there is one),
+    the EXIF orientation is applied and then recorded as upright. PNG, PGM and PPM keep 16 bits; in other
+    formats the depth is what Pillow gives. Size is checked against ``limits`` before samples are decoded.
+
+    Raises OSError when the file cannot be read, CorruptError when it is damaged, LimitError, and
+    UnsupportedError for an unknown format, for an animation (unless ``first_frame``), and for pictures that
+    Pillow would reduce to 8 bits.
+    """
+    data = source if isinstance(source, bytes) else Path(source).read_bytes()
+    limits = limits or Limits()
+    if not data:
+        raise CorruptError("the file is empty")
+    if png16.is_16_bit(data):
+        return upright(png16.decode(data, limits, first_frame))
+    if pnm.is_16_bit(data):
+        return pnm.decode(data, limits)
+    with _open(data) as opened:
+        if opened.format == "PNG":
+            png16.verify(data)
+        limits.check_size(*opened.size)
+        _refuse_loss(opened, first_frame)
+        try:
+            return Image.from_pil(opened)
+        except WynerError:
+            raise
+        except PilImage.DecompressionBombError as error:
+            raise LimitError(str(error)) from None
+        except _PILLOW_FAILURES as error:
+            raise CorruptError(f"damaged {opened.format} file: {error}") from None
+
+
+def encode_file(image: Image, suffix: str) -> bytes:
+    """The bytes of a picture file of the format that ``suffix`` (".png", ...) names.
+
+    PNG, TIFF, PPM, PGM and WebP are written without loss, JPEG at quality 95 in 4:4:4. ICC, EXIF and XMP are
+    kept where the format has a place. Raises UsageError for an unknown suffix and UnsupportedError when the
+    format cannot hold the depth or the alpha of the image.
+    """
+    kind = SUFFIXES.get(suffix.lower())
+    if kind is None:
+        raise UsageError(f"unknown suffix {suffix!r}; there are: {' '.join(SUFFIXES)}")
+    if kind == "PNM":
+        return pnm.encode(image)
+    if image.bit_depth == 16 and kind == "PNG":
+        return png16.encode(image)
+    if image.bit_depth == 16 and (kind != "TIFF" or image.channels == 3 or image.alpha is not None):
+        raise UnsupportedError(f"this 16-bit picture cannot be written as {kind}; write PNG or PPM")
+    if image.alpha is not None and kind == "JPEG":
+        raise UnsupportedError("JPEG files hold no alpha; write PNG, TIFF or WebP")
+    out = io.BytesIO()
+    pil = image.to_pil()
+    pil.info.clear()
+    pil.save(out, kind, **_save_options(image, kind))
+    return out.getvalue()
+
+
+def write(path: str | os.PathLike[str], image: Image, *, overwrite: bool = False) -> None:
+    """Write a picture file, its format chosen by the suffix; see ``encode_file`` and ``write_atomic``."""
+    write_atomic(path, encode_file(image, Path(path).suffix), overwrite=overwrite)
+
+
+def write_atomic(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = False) -> None:
+    """Write a file so that nobody ever sees half of it. Raises FileExistsError unless ``overwrite``."""
+    target = Path(path)
+    if not overwrite and target.exists():
+        raise FileExistsError(f"{target} exists")
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def _umask() -> int:
+    """The process's file mode mask, which can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _open(data: bytes) -> PilImage.Image:
+    try:
+        return PilImage.open(io.BytesIO(data))
+    except PilImage.DecompressionBombError as error:
+        raise LimitError(str(error)) from None
+    except UnidentifiedImageError:
+        pass
+    except _PILLOW_FAILURES as error:
+        raise CorruptError(f"damaged picture file: {error}") from None
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
+        raise UnsupportedError("HEIC/HEIF pictures are not supported; convert the file to PNG or JPEG first")
+    if data.startswith(_MAGICS):
+        raise CorruptError("the picture file is damaged: its header makes no sense")
+    raise UnsupportedError("not a picture in a format that Pillow reads here")
+
+
+def _refuse_loss(opened: PilImage.Image, first_frame: bool) -> None:
+    """Raise when reading the first frame in 8 bits would silently lose a part of the picture."""
+    frames = getattr(opened, "n_frames", 1)
+    if frames > 1 and not first_frame and opened.format not in _STILL_WITH_FRAMES:
+        raise UnsupportedError(
+            f"the file holds {frames} frames; ask for the first one (--first-frame) or split it"
+        )
+    bits = getattr(opened, "tag_v2", {}).get(258, (8,)) if opened.format == "TIFF" else (8,)
+    if len(bits) > 1 and max(bits) > 8:
+        raise UnsupportedError(
+            f"TIFF colour of {max(bits)} bits would be reduced to 8; convert it to 16-bit PNG"
+        )
+
+
+def _save_options(image: Image, kind: str) -> dict[str, Any]:
+    """Pillow's options for lossless files (JPEG: nearly) with the metadata in."""
+    by_kind: dict[str, dict[str, Any]] = {
+        "PNG": {},
+        "TIFF": {"compression": "tiff_adobe_deflate"},
+        "JPEG": {"quality": 95, "subsampling": 0, "optimize": True},
+        "WEBP": {"lossless": True, "exact": True},
+    }
+    options = by_kind[kind]
+    if image.icc:
+        options["icc_profile"] = image.icc
+    if image.exif:
+        options["exif"] = EXIF_PREFIX + image.exif
+    if image.xmp and kind == "PNG":
+        info = PngImagePlugin.PngInfo()
+        info.add_itxt("XML:com.adobe.xmp", image.xmp.decode("utf-8", "replace"))
+        options["pnginfo"] = info
+    elif image.xmp and kind == "TIFF":
+        options["tiffinfo"] = {700: image.xmp}
+    elif image.xmp:
+        options["xmp"] = image.xmp
+    return options
