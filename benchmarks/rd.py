@@ -2,7 +2,7 @@
 
     python benchmarks/rd.py anchors                                  # JPEG, WebP, JPEG XL, AVIF
     python benchmarks/rd.py wyner -e 3 6 --target-bpp 0.08 0.2 0.5 0.9 1.5
-    python benchmarks/rd.py wyner -e 6 -q 20 40 60 80 95 -x threads=2
+    python benchmarks/rd.py wyner -e 6 -q 20 40 60 80 95 -x seed=1
 
 Kodak is read from $WYNER_DATA/kodak. One JSON line per (codec, image, setting) is appended to
 benchmarks/results/rd_<anchors|wyner>.jsonl as soon as it is measured; records already there are skipped, so
@@ -117,9 +117,14 @@ def wyner_settings(args: argparse.Namespace) -> list[Setting]:
     """One setting for each effort and rate point asked for."""
     points = [{"quality": q} for q in args.quality]
     points += [{"target_bpp": b} for b in args.target_bpp]
-    points += [{"lam": value} for value in args.lam]
+    points += [{"options": {"lam": value}} for value in args.lam]
     extra = extra_settings(args.x)
-    return [{"effort": e, **p, **extra} for e in args.effort for p in points]
+
+    def setting(effort: int, point: Setting) -> Setting:
+        options = {**point.get("options", {}), **extra}
+        return {"effort": effort, **point, **({"options": options} if options else {})}
+
+    return [setting(e, p) for e in args.effort for p in points]
 
 
 def parse_args() -> argparse.Namespace:
@@ -132,8 +137,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--target-bpp", nargs="+", type=float, default=[])
     parser.add_argument("--lam", nargs="+", type=float, default=[])
     parser.add_argument(
-        "-x", action="append", default=[], metavar="KEY=VALUE", help="more arguments of wyner.encode"
+        "-x", action="append", default=[], metavar="KEY=VALUE", help="codec options of wyner.encode"
     )
+    parser.add_argument("-j", "--threads", type=int, default=2, help="threads of wyner.encode")
     parser.add_argument("--output", type=Path, help="default: benchmarks/results/rd_<what>.jsonl")
     return parser.parse_args()
 
@@ -143,7 +149,7 @@ def main() -> None:
     if args.what == "anchors":
         codecs = [c for c in anchors() if not args.only or c.name in args.only]
     else:
-        codecs = [wyner(wyner_settings(args))]
+        codecs = [wyner(wyner_settings(args), args.threads)]
     sweep(codecs, args.images, args.output or RESULTS / f"rd_{args.what}.jsonl")
 
 
