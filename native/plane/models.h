@@ -14,7 +14,7 @@
 
 #include "base/error.h"
 
-namespace wyner {
+namespace wyner::planes {
 
 constexpr int kMaxPalette = 16;
 
@@ -224,4 +224,4 @@ class DifferenceModel {
   BitModel low_[16][16];
 };
 
-}  // namespace wyner
+}  // namespace wyner::planes

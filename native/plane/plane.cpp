@@ -10,6 +10,8 @@
 namespace wyner {
 namespace {
 
+using namespace planes;
+
 enum Mode : uint32_t { kPalette = 0, kMedian = 1, kSelect = 2, kRaw = 3 };
 
 class EncodingCoder {
