@@ -1,0 +1,233 @@
+// Decoding, encoding and bit counting of overfit payloads.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/vector.h>
+
+#include <algorithm>
+#include <string>
+
+#include "bindings/convert.h"
+#include "overfit/codec.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+using namespace wyner::overfit;
+
+namespace {
+
+using IntVector = nb::ndarray<const int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using IntPlane = nb::ndarray<const int32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+void require(bool holds, const std::string& message) {
+  if (!holds) throw wyner::Error(wyner::ErrorKind::argument, message);
+}
+
+Picture make_picture(int width, int height, int channels = 1, int maxval = 255) {
+  const Picture picture{width, height, channels, maxval};
+  check_picture(picture);
+  return picture;
+}
+
+const uint8_t* bytes_data(const nb::bytes& data) { return reinterpret_cast<const uint8_t*>(data.c_str()); }
+
+void copy_groups(const std::vector<int>& from, std::array<int, kGroups>& to, const char* name) {
+  require(from.size() == kGroups, std::string(name) + " must have 12 entries");
+  std::copy(from.begin(), from.end(), to.begin());
+}
+
+Network make_network(const Header& header, const IntVector& params) {
+  require(header.model >= 0 && header.model < model_count(), "no such model");
+  check_header(header, wyner::ErrorKind::argument);
+  Network net(header);
+  require(params.shape(0) == net.params.size(),
+          "params must have " + std::to_string(net.params.size()) + " entries");
+  std::copy_n(params.data(), net.params.size(), net.params.begin());
+  return net;
+}
+
+// Latents from Python, clamped to 16 bits: values past that stay out of the valid range.
+std::vector<Plane> make_latents(const std::vector<IntPlane>& arrays, int width, int height) {
+  require(!arrays.empty() && arrays.size() <= kMaxGrids, "there must be 1 to 9 latent grids");
+  std::vector<Plane> planes = make_grids(width, height, int(arrays.size()));
+  for (size_t i = 0; i < planes.size(); ++i) {
+    Plane& plane = planes[i];
+    require(int(arrays[i].shape(0)) == plane.height && int(arrays[i].shape(1)) == plane.width,
+            "latent grid " + std::to_string(i) + " must be " + std::to_string(plane.height) + " x " +
+                std::to_string(plane.width));
+    std::transform(arrays[i].data(), arrays[i].data() + plane.size(), plane.data.begin(),
+                   [](int32_t q) { return int16_t(std::clamp(q, -32768, 32767)); });
+  }
+  return planes;
+}
+
+// The arguments that encoding and counting have in common.
+struct Source {
+  Network net;
+  std::vector<Plane> latents;
+};
+
+Source make_source(int width, int height, int model, int fa, int fu, const std::vector<int>& k,
+                   const std::vector<int>& s, const IntVector& params,
+                   const std::vector<IntPlane>& latents) {
+  make_picture(width, height);
+  Header header{model, int(latents.size()), fa, fu};
+  copy_groups(k, header.k, "k");
+  copy_groups(s, header.s, "s");
+  std::vector<Plane> planes = make_latents(latents, width, height);
+  return {make_network(header, params), std::move(planes)};
+}
+
+template <class Sample>
+nb::object render_samples(const Network& net, std::vector<Plane>&& latents, const Picture& p, int threads) {
+  std::vector<Sample> samples;
+  {
+    nb::gil_scoped_release release;
+    samples.resize(size_t(p.width) * p.height * p.channels);
+    render(net, std::move(latents), p, threads, samples.data());
+  }
+  return nb::cast(to_array(std::move(samples), {size_t(p.height), size_t(p.width), size_t(p.channels)}));
+}
+
+nb::object render_any(const Network& net, std::vector<Plane>&& latents, const Picture& p, int threads) {
+  require(threads >= 1, "threads must be at least 1");
+  return p.maxval == 255 ? render_samples<uint8_t>(net, std::move(latents), p, threads)
+                         : render_samples<uint16_t>(net, std::move(latents), p, threads);
+}
+
+nb::object overfit_decode(nb::bytes payload, int width, int height, int channels, int maxval, int threads) {
+  const Picture picture = make_picture(width, height, channels, maxval);
+  Decoded decoded = [&] {
+    nb::gil_scoped_release release;
+    return decode_payload(bytes_data(payload), payload.size(), width, height);
+  }();
+  return render_any(decoded.network, std::move(decoded.latents), picture, threads);
+}
+
+nb::list latent_arrays(const std::vector<Plane>& latents) {
+  nb::list arrays;
+  for (const Plane& plane : latents) {
+    std::vector<int32_t> values(plane.data.begin(), plane.data.begin() + plane.size());
+    arrays.append(to_array(std::move(values), {size_t(plane.height), size_t(plane.width)}));
+  }
+  return arrays;
+}
+
+nb::list to_list(const std::array<int, kGroups>& values) {
+  nb::list list;
+  for (int v : values) list.append(v);
+  return list;
+}
+
+nb::dict overfit_inspect(nb::bytes payload, int width, int height) {
+  make_picture(width, height);
+  Bits bits;
+  Decoded decoded = [&] {
+    nb::gil_scoped_release release;
+    Decoded d = decode_payload(bytes_data(payload), payload.size(), width, height);
+    bits = count_bits(d.network, d.latents);
+    return d;
+  }();
+  const Header& h = decoded.network.header;
+  nb::list grid_bytes;
+  for (double b : bits.grids) grid_bytes.append(b / 8);
+  nb::dict out;
+  out["model"] = h.model;
+  out["grids"] = h.grids;
+  out["fa"] = h.fa;
+  out["fu"] = h.fu;
+  out["k"] = to_list(h.k);
+  out["s"] = to_list(h.s);
+  out["params"] = to_array(decoded.network.params, {decoded.network.params.size()});
+  out["latents"] = latent_arrays(decoded.latents);
+  out["network_bytes"] = bits.network / 8;
+  out["grid_bytes"] = grid_bytes;
+  return out;
+}
+
+nb::bytes overfit_encode(int width, int height, int model, int fa, int fu, std::vector<int> k,
+                         std::vector<int> s, IntVector params, std::vector<IntPlane> latents) {
+  const Source source = make_source(width, height, model, fa, fu, k, s, params, latents);
+  const std::vector<uint8_t> payload = [&] {
+    nb::gil_scoped_release release;
+    return encode_payload(source.net, source.latents);
+  }();
+  return nb::bytes(payload.data(), payload.size());
+}
+
+nb::tuple overfit_bits(int width, int height, int model, int fa, int fu, std::vector<int> k,
+                       std::vector<int> s, IntVector params, std::vector<IntPlane> latents) {
+  const Source source = make_source(width, height, model, fa, fu, k, s, params, latents);
+  const Bits bits = [&] {
+    nb::gil_scoped_release release;
+    return count_bits(source.net, source.latents);
+  }();
+  return nb::make_tuple(bits.network, bits.grids);
+}
+
+nb::object overfit_render(int width, int height, int channels, int maxval, int fu, int model,
+                          std::vector<int> k, IntVector params, std::vector<IntPlane> latents,
+                          int threads) {
+  const Picture picture = make_picture(width, height, channels, maxval);
+  Header header{model, int(latents.size()), 4, fu};
+  copy_groups(k, header.k, "k");
+  std::vector<Plane> planes = make_latents(latents, width, height);
+  const Network net = make_network(header, params);
+  check_params(net, wyner::ErrorKind::argument);
+  check_render_bounds(net, wyner::ErrorKind::argument);
+  return render_any(net, std::move(planes), picture, threads);
+}
+
+nb::object overfit_delta_bits(int model, int grids, std::vector<int> k, std::vector<int> s,
+                              IntVector params) {
+  Header header{model, grids, 8, 8};
+  copy_groups(k, header.k, "k");
+  copy_groups(s, header.s, "s");
+  return nb::cast(to_array(count_parameter_bits(make_network(header, params)), {size_t(kGroups)}));
+}
+
+nb::list overfit_models() {
+  nb::list models;
+  for (int i = 0; i < model_count(); ++i) {
+    const Model& m = model(i);
+    nb::dict d;
+    d["S"] = m.S;
+    d["F"] = m.F;
+    d["N"] = m.N;
+    d["M"] = m.M;
+    d["grids"] = m.grids;
+    d["kdef"] = std::vector<int>(m.kdef, m.kdef + kGroups);
+    d["mean"] = to_array(std::vector<int32_t>(m.mean, m.mean + m.size), {size_t(m.size)});
+    d["scale"] = to_array(std::vector<int32_t>(m.scale, m.scale + m.size), {size_t(m.size)});
+    models.append(d);
+  }
+  return models;
+}
+
+}  // namespace
+
+void bind_decode(nb::module_& m) {
+  register_errors();
+  m.def("overfit_decode", overfit_decode, "payload"_a, "width"_a, "height"_a, "channels"_a, "maxval"_a,
+        "threads"_a = 1,
+        "Decode a payload to an (height, width, channels) array, uint8 if maxval is 255 and uint16 if\n"
+        "65535. The result does not depend on `threads`. Raises CorruptError or UnsupportedError.");
+  m.def("overfit_inspect", overfit_inspect, "payload"_a, "width"_a, "height"_a,
+        "The integers in a payload: model, grids, fa, fu, k and s (12 each), params (int32, in the order\n"
+        "of the specification, absent ones zero), latents (int32 (rows, columns), finest grid first), and\n"
+        "the ideal sizes network_bytes and grid_bytes. Raises CorruptError or UnsupportedError.");
+  m.def("overfit_encode", overfit_encode, "width"_a, "height"_a, "model"_a, "fa"_a, "fu"_a, "k"_a, "s"_a,
+        "params"_a, "latents"_a,
+        "Write a payload from the integers that overfit_inspect returns. Raises ValueError for anything\n"
+        "that a decoder would reject.");
+  m.def("overfit_bits", overfit_bits, "width"_a, "height"_a, "model"_a, "fa"_a, "fu"_a, "k"_a, "s"_a,
+        "params"_a, "latents"_a,
+        "Ideal code length in bits of what overfit_encode would write: (header and parameters, [per grid,\n"
+        "finest first]). Raises like overfit_encode.");
+  m.def("overfit_render", overfit_render, "width"_a, "height"_a, "channels"_a, "maxval"_a, "fu"_a,
+        "model"_a, "k"_a, "params"_a, "latents"_a, "threads"_a = 1,
+        "The picture that latents and parameters stand for, as overfit_decode returns it.");
+  m.def("overfit_delta_bits", overfit_delta_bits, "model"_a, "grids"_a, "k"_a, "s"_a, "params"_a,
+        "Ideal bits of the parameters in each of the 12 groups, float64 (12,).");
+  m.def("overfit_models", overfit_models,
+        "The models: dicts of S, F, N, M, grids, kdef (12), mean (int32, Q14) and scale (int32).");
+}

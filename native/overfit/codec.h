@@ -1,0 +1,50 @@
+// The overfit codec at payload level: what the bindings and the C API call.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "overfit/network.h"
+#include "overfit/plane.h"
+
+namespace wyner::overfit {
+
+// Facts of the container header that decoding needs.
+struct Picture {
+  int width, height;
+  int channels;  // 1 or 3
+  int maxval;    // 255 or 65535
+};
+constexpr int kMaxSide = 1 << 17;
+
+// Throws Error(argument) unless the picture is one that the codec can hold.
+void check_picture(const Picture& picture);
+
+struct Decoded {
+  Network network;
+  std::vector<Plane> latents;  // finest first
+};
+
+// Sections 2 to 7. Throws Error(corrupt) or Error(unsupported).
+Decoded decode_payload(const uint8_t* data, size_t size, int width, int height);
+
+// Sections 8 and 9: interleaved samples, uint8_t if maxval is 255 and uint16_t if 65535. The latents are
+// used up. The result does not depend on `threads` (1 or more).
+void render(const Network& net, std::vector<Plane>&& latents, const Picture& picture, int threads,
+            void* samples);
+
+// The latents must have the sizes of make_grids(). Throw Error(argument) if a decoder would reject the
+// result.
+std::vector<uint8_t> encode_payload(const Network& net, const std::vector<Plane>& latents);
+
+// Ideal code lengths, in bits.
+struct Bits {
+  double network;             // header and parameters
+  std::vector<double> grids;  // finest first
+};
+Bits count_bits(const Network& net, const std::vector<Plane>& latents);
+// Bits of the parameters alone, by group.
+std::vector<double> count_parameter_bits(const Network& net);
+
+}  // namespace wyner::overfit

@@ -1,0 +1,57 @@
+#include "overfit/codec.h"
+#include "overfit/stream.h"
+
+namespace wyner::overfit {
+
+namespace {
+
+void check(const Network& net) {
+  check_header(net.header, ErrorKind::argument);
+  check_params(net, ErrorKind::argument);
+  check_arm_bounds(net, ErrorKind::argument);
+  check_render_bounds(net, ErrorKind::argument);
+}
+
+// The shared walk is written for a decoder, which fills the parameters and planes; hence copies here.
+template <class Coder, class Begin, class Done>
+void walk(Coder& coder, Network net, std::vector<Plane> latents, Begin begin, Done done) {
+  check(net);
+  code_header(coder, net.header);
+  code_params(coder, net);
+  begin();
+  code_latents(coder, net, latents, done);
+}
+
+}  // namespace
+
+std::vector<uint8_t> encode_payload(const Network& net, const std::vector<Plane>& latents) {
+  SymbolEncoder coder;
+  walk(coder, net, latents, [] {}, [](int) {});
+  return coder.finish();
+}
+
+Bits count_bits(const Network& net, const std::vector<Plane>& latents) {
+  Bits bits{0, std::vector<double>(latents.size())};
+  SymbolCost coder;
+  walk(coder, net, latents, [&] { bits.network = coder.take(); },
+       [&](int i) { bits.grids[i] = coder.take(); });
+  return bits;
+}
+
+std::vector<double> count_parameter_bits(const Network& net) {
+  check_header(net.header, ErrorKind::argument);
+  check_params(net, ErrorKind::argument);
+  std::vector<double> bits(kGroups);
+  SymbolCost coder;
+  size_t i = 0;
+  for (const Slot& slot : parameter_slots(net.model, net.header.grids)) {
+    const int32_t value = net.params[i++];
+    if (slot.absent) continue;
+    const ParameterPrior prior = parameter_prior(net, slot);
+    coder.symbol(0, prior.scale, value - prior.mean);
+    bits[slot.group] += coder.take();
+  }
+  return bits;
+}
+
+}  // namespace wyner::overfit

@@ -1,0 +1,62 @@
+// The walk through a payload that decoder, encoder and bit counter share (spec, sections 4 to 7).
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "coder/symbol_coder.h"
+#include "overfit/network.h"
+#include "overfit/plane.h"
+#include "overfit/wavefront.h"
+
+namespace wyner::overfit {
+
+template <class Coder>
+constexpr ErrorKind error_kind() {
+  return Coder::kDecodes ? ErrorKind::corrupt : ErrorKind::argument;
+}
+
+// Given the header to write; returns the header coded.
+template <class Coder>
+Header code_header(Coder& coder, const Header& given) {
+  Header h;
+  h.model = int(coder.bits(8, given.model));
+  const Model& m = model(h.model);
+  h.grids = int(coder.bits(4, given.grids));
+  h.fa = int(coder.bits(4, given.fa));
+  h.fu = int(coder.bits(4, given.fu));
+  for (int g = 0; g < kGroups; ++g) {
+    h.k[g] = m.kdef[g] + coder.symbol(0, 72, given.k[g] - m.kdef[g]);
+    h.s[g] = coder.symbol(0, 88, given.s[g]);
+  }
+  check_header(h, error_kind<Coder>());
+  return h;
+}
+
+template <class Coder>
+void code_params(Coder& coder, Network& net) {
+  size_t i = 0;
+  for (const Slot& slot : parameter_slots(net.model, net.header.grids)) {
+    int32_t& value = net.params[i++];
+    if (slot.absent) continue;
+    const ParameterPrior prior = parameter_prior(net, slot);
+    value = prior.mean + coder.symbol(0, prior.scale, value - prior.mean);
+  }
+  check_params(net, error_kind<Coder>());
+}
+
+// Calls done(i) after grid i.
+template <class Coder, class Done>
+void code_latents(Coder& coder, const Network& net, std::vector<Plane>& latents, Done done) {
+  const ArmPlan plan = make_arm_plan(net);
+  ArmFunction* arm = find_arm(net.model);
+  for (int i = net.header.grids - 1; i >= 0; --i) {
+    bool coded = false;
+    if constexpr (!Coder::kDecodes)
+      coded = std::any_of(latents[i].data.begin(), latents[i].data.end(), [](int q) { return q != 0; });
+    if (coder.bits(1, coded)) code_grid(coder, net, plan, arm, i, latents);
+    done(i);
+  }
+}
+
+}  // namespace wyner::overfit
