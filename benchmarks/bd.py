@@ -242,7 +242,7 @@ def main() -> None:
     if args.json:
         args.json.write_text(json.dumps(results, indent=1) + "\n")
     if args.plot:
-        plot(curves, [*tests, *(r for r in args.reference if r in curves)], args.images, args.plot)
+        plot(curves, list(dict.fromkeys([*tests, *args.reference])), args.images, args.plot)
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def jpeg() -> list[Codec]:
 
 
 def webp() -> list[Codec]:
-    """Lossy WebP at its slowest method (Pillow has no sharp chroma downsampling; bd.py takes published points)."""
+    """Lossy WebP at its slowest method; Pillow cannot ask for sharp chroma downsampling."""
     levels = _qualities(0, 2, 5, 10, 20, 30, 45, 60, 72, 80, 87, 92, 96, 99)
     version = f"Pillow libwebp {features.version('webp')}"
     return [Codec("webp_m6", levels, _pillow_encode("WEBP", {"method": 6}), _pillow_decode, version)]
