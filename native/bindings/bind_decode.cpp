@@ -4,6 +4,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <memory>
 #include <string>
 
 #include "bindings/convert.h"
@@ -79,13 +80,17 @@ Source make_source(int width, int height, int model, int fa, int fu, const std::
 
 template <class Sample>
 nb::object render_samples(const Network& net, std::vector<Plane>&& latents, const Picture& p, int threads) {
-  std::vector<Sample> samples;
+  const size_t height = p.height, width = p.width, channels = p.channels;
+  std::unique_ptr<Sample[]> samples;
   {
     nb::gil_scoped_release release;
-    samples.resize(size_t(p.width) * p.height * p.channels);
-    render(net, std::move(latents), p, threads, samples.data());
+    samples = std::make_unique_for_overwrite<Sample[]>(height * width * channels);
+    render(net, std::move(latents), p, threads, samples.get());
   }
-  return nb::cast(to_array(std::move(samples), {size_t(p.height), size_t(p.width), size_t(p.channels)}));
+  Sample* pixels = samples.get();
+  nb::capsule owner(pixels, [](void* q) noexcept { delete[] static_cast<Sample*>(q); });
+  samples.release();
+  return nb::cast(nb::ndarray<nb::numpy, Sample>(pixels, {height, width, channels}, owner));
 }
 
 nb::object render_any(const Network& net, std::vector<Plane>&& latents, const Picture& p, int threads) {
@@ -206,7 +211,6 @@ nb::list overfit_models() {
 }  // namespace
 
 void bind_decode(nb::module_& m) {
-  register_errors();
   m.def("overfit_decode", overfit_decode, "payload"_a, "width"_a, "height"_a, "channels"_a, "maxval"_a,
         "threads"_a = 1,
         "Decode a payload to an (height, width, channels) array, uint8 if maxval is 255 and uint16 if\n"

@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 
-// Makes wyner::Error arrive in Python as the class of wyner.errors (or ValueError) that its kind names.
+// Makes wyner::Error arrive in Python as the class of wyner.errors that its kind names.
 void register_errors();
 
 // A new numpy array that owns `data`.

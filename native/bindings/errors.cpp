@@ -7,7 +7,7 @@ static const char* class_name(wyner::ErrorKind kind) {
     case wyner::ErrorKind::corrupt: return "CorruptError";
     case wyner::ErrorKind::unsupported: return "UnsupportedError";
     case wyner::ErrorKind::limit: return "LimitError";
-    default: return nullptr;
+    default: return "UsageError";  // a ValueError
   }
 }
 
@@ -16,13 +16,8 @@ void register_errors() {
     try {
       std::rethrow_exception(thrown);
     } catch (const wyner::Error& error) {
-      const char* name = class_name(error.kind);
-      if (!name) {
-        PyErr_SetString(PyExc_ValueError, error.what());
-        return;
-      }
       // Imported when first thrown: wyner.errors is Python, and this extension must load without it.
-      nb::object type = nb::module_::import_("wyner.errors").attr(name);
+      nb::object type = nb::module_::import_("wyner.errors").attr(class_name(error.kind));
       PyErr_SetString(type.ptr(), error.what());
     }
   });

@@ -1,10 +1,12 @@
 // The Python extension: argument checks and nothing else. One bind_*.cpp per area.
 #include <nanobind/nanobind.h>
 
+#include "bindings/convert.h"
 #include "kernels/dispatch.h"
 
 namespace nb = nanobind;
 
+void bind_coder(nb::module_& m);
 void bind_decode(nb::module_& m);
 void bind_fit(nb::module_& m);
 void bind_plane(nb::module_& m);
@@ -13,6 +15,8 @@ NB_MODULE(_native, m) {
   m.doc() = "wyner's native core";
   m.def("active_isa", [] { return wyner::isa_name(wyner::active_isa()); },
         "Name of the instruction set the kernels use: 'v2', 'v3', 'v4' or 'base'.");
+  register_errors();
+  bind_coder(m);
   bind_decode(m);
   bind_fit(m);
   bind_plane(m);
