@@ -111,7 +111,7 @@ class Image:
         data = np.asarray(array)
         if data.dtype == np.bool_:
             data = data.astype(np.uint8) * np.uint8(255)
-        if data.dtype not in (np.uint8, np.uint16):
+        if data.dtype.kind != "u" or data.dtype.itemsize > 2:
             raise UsageError(f"the array is {data.dtype}; give uint8 or uint16 (or bool)")
         data = data.astype(data.dtype.newbyteorder("="), copy=False)
         if data.ndim == 2:

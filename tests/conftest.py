@@ -1,0 +1,100 @@
+"""Fixtures: a stand-in codec for tests of everything around the codecs, and the test pictures."""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import wyner
+from wyner.codecs.base import Progress, ProgressCallback, Settings
+from wyner.errors import CorruptError
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+class FakeCodec(types.ModuleType):
+    """A codec that drops low bits and deflates: same interface and ids as the real one, no fitting."""
+
+    CODEC_ID = 1
+    VERSION = 1
+
+    def __init__(self) -> None:
+        super().__init__("wyner.codecs.overfit")
+        self.seen: list[Settings] = []
+        self.macs = 10.0
+
+    def encode(
+        self, pixels: np.ndarray[Any, Any], settings: Settings, progress: ProgressCallback | None
+    ) -> bytes:
+        self.seen.append(settings)
+        step = 1 if settings.quality is None else 1 + int(100 - settings.quality) // 10
+        payload = zlib.compress((pixels // step * step).astype(pixels.dtype.newbyteorder("<")).tobytes(), 1)
+        for index in range(3):
+            if progress is not None:
+                progress(Progress(index, 3, 1.0, 30.0, 3.0 - index, "fit"))
+        return payload
+
+    def decode(
+        self, payload: bytes, width: int, height: int, channels: int, maxval: int, threads: int
+    ) -> np.ndarray[Any, Any]:
+        dtype = np.dtype("<u1" if maxval == 255 else "<u2")
+        try:
+            raw = zlib.decompressobj().decompress(payload, width * height * channels * dtype.itemsize)
+            samples = np.frombuffer(raw, dtype).reshape(height, width, channels)
+        except (zlib.error, ValueError) as error:
+            raise CorruptError(str(error)) from None
+        return samples.astype(np.uint8 if maxval == 255 else np.uint16)
+
+    def macs_per_pixel(self, payload: bytes) -> float:
+        return self.macs
+
+
+class FakeNative(types.ModuleType):
+    """Stands in for the plane coder of the native core."""
+
+    def __init__(self) -> None:
+        super().__init__("wyner._native")
+
+    def plane_encode(self, plane: np.ndarray[Any, Any]) -> bytes:
+        return zlib.compress(plane.tobytes())
+
+    def plane_decode(self, data: bytes, width: int, height: int, maxval: int) -> np.ndarray[Any, Any]:
+        dtype = np.uint8 if maxval == 255 else np.uint16
+        try:
+            return np.frombuffer(zlib.decompress(data), dtype).reshape(height, width)
+        except (zlib.error, ValueError) as error:
+            raise CorruptError(str(error)) from None
+
+
+@pytest.fixture
+def fake_codec(monkeypatch: pytest.MonkeyPatch) -> FakeCodec:
+    """Replace the overfit codec and the native plane coder for one test."""
+    codec, native = FakeCodec(), FakeNative()
+    monkeypatch.setitem(sys.modules, "wyner.codecs.overfit", codec)
+    monkeypatch.setitem(sys.modules, "wyner._native", native)
+    monkeypatch.setattr(wyner, "_native", native, raising=False)
+    return codec
+
+
+@pytest.fixture(scope="session")
+def odd_files() -> list[Path]:
+    """The unusual picture files; skips the test where they are not at hand."""
+    folder = Path(os.environ.get("WYNER_DATA", REPOSITORY.parent / "shared" / "data")) / "odd"
+    if not folder.is_dir():
+        pytest.skip(f"no test pictures in {folder}; set WYNER_DATA")
+    return sorted(path for path in folder.iterdir() if path.suffix != ".csv")
+
+
+@pytest.fixture
+def photo() -> np.ndarray[Any, Any]:
+    """A small smooth picture (31, 45, 3) uint8 with noise."""
+    y, x = np.mgrid[0:31, 0:45]
+    noise = np.random.default_rng(1).integers(0, 8, (31, 45, 3))
+    return (np.dstack([3 * x + y, 5 * y, 200 - 2 * x]) + noise).clip(0, 255).astype(np.uint8)

@@ -1,0 +1,125 @@
+import os
+import stat
+
+import numpy as np
+import pytest
+from PIL import Image as PilImage
+
+from wyner import io
+from wyner.container import Limits
+from wyner.errors import CorruptError, LimitError, UnsupportedError, UsageError
+from wyner.image import Image
+
+METADATA = {"exif": b"MM\x00*\x00\x00\x00\x08\x00\x00\x00\x00\x00\x00", "xmp": b"<x:xmpmeta/>"}
+
+
+def _icc():
+    from PIL import ImageCms
+
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".tif"])
+@pytest.mark.parametrize("planes", [1, 2, 3, 4])
+def test_lossless_formats_keep_samples_and_profile(suffix, planes):
+    array = np.random.default_rng(2).integers(0, 256, (9, 8, planes), np.uint8)
+    image = Image.from_array(array, icc=_icc())
+    back = io.read(io.encode_file(image, suffix))
+    if suffix == ".webp" and planes < 3:  # WebP has no grey
+        assert np.array_equal(back.pixels, np.repeat(image.pixels, 3, axis=2))
+    else:
+        assert np.array_equal(back.pixels, image.pixels)
+    assert back.icc == image.icc
+    if planes % 2 == 0:
+        assert back.alpha is not None and np.array_equal(back.alpha, image.alpha)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".jpg"])
+def test_exif_and_xmp_are_kept(suffix):
+    back = io.read(io.encode_file(Image.from_array(np.zeros((8, 8, 3), np.uint8), **METADATA), suffix))
+    assert (back.exif, back.xmp) == (METADATA["exif"], METADATA["xmp"])
+
+
+@pytest.mark.parametrize("suffix", [".png", ".ppm", ".tif"])
+@pytest.mark.parametrize("planes", [1, 3])
+def test_16_bits_are_kept(suffix, planes):
+    array = np.random.default_rng(3).integers(0, 65536, (7, 5, planes), np.uint16)
+    image = Image.from_array(array)
+    if suffix == ".tif" and planes == 3:
+        with pytest.raises(UnsupportedError):
+            io.encode_file(image, suffix)
+    else:
+        assert io.read(io.encode_file(image, suffix)) == image
+
+
+def test_pnm_of_other_depths_is_scaled():
+    data = b"P5 # comment\n2 1\n1023\n" + (1023).to_bytes(2, "big") + (512).to_bytes(2, "big")
+    assert io.read(data).pixels.ravel().tolist() == [65535, round(512 * 65535 / 1023)]
+    with pytest.raises(CorruptError, match="truncated"):
+        io.read(data[:-1])
+    with pytest.raises(CorruptError, match="greatest"):
+        io.read(data.replace(b"1023", b"0600"))
+
+
+def test_formats_refuse_what_they_cannot_hold():
+    deep = Image.from_array(np.zeros((2, 2, 3), np.uint16))
+    clear = Image.from_array(np.zeros((2, 2, 4), np.uint8))
+    for image, suffix in ((deep, ".jpg"), (deep, ".webp"), (clear, ".jpg"), (clear, ".ppm")):
+        with pytest.raises(UnsupportedError, match="write"):
+            io.encode_file(image, suffix)
+    with pytest.raises(UsageError, match="suffix"):
+        io.encode_file(deep, ".xyz")
+
+
+def test_16_bit_colour_tiff_is_refused_not_reduced():
+    tifffile = pytest.importorskip("tifffile")
+    import io as stdio
+
+    out = stdio.BytesIO()
+    tifffile.imwrite(out, np.zeros((4, 4, 3), np.uint16), photometric="rgb")
+    with pytest.raises(UnsupportedError, match="16"):
+        io.read(out.getvalue())
+
+
+@pytest.mark.parametrize("value", [1, 3, 6, 8])
+def test_tiff_orientation_is_applied_once(tmp_path, value):
+    array = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    PilImage.fromarray(array).save(tmp_path / "a.tif", tiffinfo={274: value, 271: "maker"})
+    turned = {1: array, 3: array[::-1, ::-1], 6: np.rot90(array, -1), 8: np.rot90(array)}[value]
+    image = io.read(tmp_path / "a.tif")
+    assert np.array_equal(image.pixels[:, :, 0], turned)
+    assert image.exif is not None and b"maker" in image.exif
+
+
+def test_animations_need_a_word(tmp_path):
+    frames = [PilImage.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
+    with pytest.raises(UnsupportedError, match="2 frames"):
+        io.read(tmp_path / "a.png")
+    assert io.read(tmp_path / "a.png", first_frame=True).pixels[0, 0].tolist() == [255, 0, 0]
+
+
+def test_limits_come_before_samples():
+    data = io.encode_file(Image.from_array(np.zeros((50, 60), np.uint8)), ".png")
+    with pytest.raises(LimitError, match="60x50"):
+        io.read(data, limits=Limits(side=59))
+    with pytest.raises(LimitError, match="3000"):
+        io.read(data, limits=Limits(pixels=2999))
+
+
+def test_writing_is_atomic_and_keeps_existing_files(tmp_path, monkeypatch):
+    image = Image.from_array(np.zeros((2, 2), np.uint8))
+    path = tmp_path / "a.png"
+    io.write(path, image)
+    assert stat.S_IMODE(path.stat().st_mode) & 0o600 == 0o600
+    with pytest.raises(FileExistsError):
+        io.write(path, image)
+    io.write(path, image, overwrite=True)
+
+    def fail(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(KeyboardInterrupt):
+        io.write(tmp_path / "b.png", image)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
