@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from wyner.errors import CorruptError, UsageError, WynerError
+from wyner.errors import CorruptError, WynerError
 from wyner.reference import decode_plane
 
 native = pytest.importorskip("wyner._native", reason="the native extension is not built")
@@ -118,7 +118,7 @@ def test_truncated_is_corrupt() -> None:
 @pytest.mark.parametrize("width,height,maxval", [(0, 4, 255), (4, 0, 255), (4, 4, 254)])
 def test_bad_arguments(width: int, height: int, maxval: int) -> None:
     for decoder in (native.plane_decode, decode_plane):
-        with pytest.raises(UsageError):
+        with pytest.raises(ValueError):
             decoder(b"", width, height, maxval)
 
 
