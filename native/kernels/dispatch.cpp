@@ -15,12 +15,24 @@ const char* isa_name(Isa isa) {
   }
 }
 
+#if defined(WYNER_HAVE_v2) && defined(__clang__)
+// Clang before 18 knows features but not levels; every processor with these has the rest of its level.
+static bool has_v3() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("fma");
+}
+static bool has_v4() {
+  return has_v3() && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+#elif defined(WYNER_HAVE_v2)
+static bool has_v3() { return __builtin_cpu_supports("x86-64-v3"); }
+static bool has_v4() { return __builtin_cpu_supports("x86-64-v4"); }
+#endif
+
 static Isa best_isa() {
 #if defined(WYNER_HAVE_v2)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("x86-64-v4")) return Isa::v4;
-  if (__builtin_cpu_supports("x86-64-v3")) return Isa::v3;
-  return Isa::v2;
+  return has_v4() ? Isa::v4 : has_v3() ? Isa::v3 : Isa::v2;
 #else
   return Isa::base;
 #endif
