@@ -30,7 +30,9 @@ def test_the_shell_never_imports_torch(request):
 
 def test_the_real_codec_never_imports_torch():
     pytest.importorskip("wyner._native", reason="the native core is not built")
-    pytest.importorskip("wyner.codecs.overfit", reason="the overfit codec is not there yet")
+    codec = pytest.importorskip("wyner.codecs.overfit", reason="the overfit codec is not there yet")
+    if not hasattr(codec, "encode"):
+        pytest.skip("the overfit codec is not there yet")
     done = _run(_ENCODE.format(setup=""))
     assert done.returncode == 0, done.stderr
 
