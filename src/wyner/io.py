@@ -17,7 +17,7 @@ from .container import Limits
 from .errors import CorruptError, LimitError, UnsupportedError, UsageError, WynerError
 from .image import Image
 from .orientation import upright
-from .pil_modes import EXIF_PREFIX
+from .pil_modes import EXIF_PREFIX, JPEG_XMP_PREFIX
 
 SUFFIXES: dict[str, str] = {
     ".png": "PNG",
@@ -35,6 +35,7 @@ SUFFIXES: dict[str, str] = {
 # Formats whose further frames are previews, gain maps or layers beside one main picture.
 _STILL_WITH_FRAMES = frozenset({"MPO", "PSD"})
 _MAGICS = (png16.SIGNATURE, b"\xff\xd8\xff", b"GIF8", b"RIFF", b"II*\x00", b"MM\x00*", b"BM")
+_JPEG_METADATA_BYTES = 65000  # a segment has at most 65533, its prefix included
 _HEIF_BRANDS = (b"heic", b"heix", b"heif", b"mif1", b"hevc")
 _PILLOW_FAILURES = (
     OSError,
@@ -100,8 +101,8 @@ def encode_file(image: Image, suffix: str) -> bytes:
         return png16.encode(image)
     if image.bit_depth == 16 and (kind != "TIFF" or image.channels == 3 or image.alpha is not None):
         raise UnsupportedError(f"this 16-bit picture cannot be written as {kind}; write PNG or PPM")
-    if image.alpha is not None and kind == "JPEG":
-        raise UnsupportedError("JPEG files hold no alpha; write PNG, TIFF or WebP")
+    if kind == "JPEG":
+        _check_jpeg(image)
     out = io.BytesIO()
     pil = image.to_pil()
     pil.info.clear()
@@ -168,6 +169,14 @@ def _refuse_loss(opened: PilImage.Image, first_frame: bool) -> None:
         )
 
 
+def _check_jpeg(image: Image) -> None:
+    if image.alpha is not None:
+        raise UnsupportedError("JPEG files hold no alpha; write PNG, TIFF or WebP")
+    for name, value in (("EXIF", image.exif), ("XMP", image.xmp)):
+        if value and len(value) > _JPEG_METADATA_BYTES:
+            raise UnsupportedError(f"{name} of {len(value)} bytes does not fit into a JPEG file; write PNG")
+
+
 def _save_options(image: Image, kind: str) -> dict[str, Any]:
     """Pillow's options for lossless files (JPEG: nearly) with the metadata in."""
     by_kind: dict[str, dict[str, Any]] = {
@@ -187,6 +196,9 @@ def _save_options(image: Image, kind: str) -> dict[str, Any]:
         options["pnginfo"] = info
     elif image.xmp and kind == "TIFF":
         options["tiffinfo"] = {700: image.xmp}
+    elif image.xmp and kind == "JPEG":  # Pillow itself writes it only from version 11 on
+        segment = JPEG_XMP_PREFIX + image.xmp
+        options["extra"] = b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment
     elif image.xmp:
         options["xmp"] = image.xmp
     return options

@@ -12,6 +12,7 @@ from .image import Array, Image
 from .orientation import upright
 
 EXIF_PREFIX = b"Exif\x00\x00"
+JPEG_XMP_PREFIX = b"http://ns.adobe.com/xap/1.0/\x00"
 _PLAIN = {"1": "L", "La": "LA", "RGBa": "RGBA", "PA": "RGBA", "RGBX": "RGB", "YCbCr": "RGB", "HSV": "RGB"}
 # Tags of IFD0 that describe the picture; the others of a TIFF file describe how the file stores it.
 _DESCRIPTIVE_TAGS = (270, 271, 272, 305, 306, 315, 33432)
@@ -118,6 +119,9 @@ def _tiff_exif(image: PilImage.Image) -> bytes | None:
 
 def _xmp(image: PilImage.Image) -> bytes | None:
     raw = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
+    for kind, content in getattr(image, "applist", []) if not raw else []:  # JPEG before Pillow 11
+        if kind == "APP1" and content.startswith(JPEG_XMP_PREFIX):
+            raw = content[len(JPEG_XMP_PREFIX) :]
     if isinstance(raw, str):
         raw = raw.encode("utf-8")
     return raw if isinstance(raw, bytes) and raw else None

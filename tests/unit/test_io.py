@@ -71,6 +71,14 @@ def test_formats_refuse_what_they_cannot_hold():
         io.encode_file(deep, ".xyz")
 
 
+def test_long_metadata_does_not_fit_into_jpeg():
+    image = Image.from_array(np.zeros((2, 2), np.uint8), xmp=bytes(65001))
+    with pytest.raises(UnsupportedError, match="XMP"):
+        io.encode_file(image, ".jpg")
+    image = Image.from_array(np.zeros((2, 2), np.uint8), xmp=b"x" * 65000, exif=b"II*\x00" + bytes(64996))
+    assert io.read(io.encode_file(image, ".jpg")).xmp == image.xmp
+
+
 def test_16_bit_colour_tiff_is_refused_not_reduced():
     tifffile = pytest.importorskip("tifffile")
     import io as stdio

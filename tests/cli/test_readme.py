@@ -1,0 +1,38 @@
+"""The examples of the README do what they say."""
+
+import re
+import shlex
+
+import pytest
+from conftest import REPOSITORY
+
+from wyner import io
+from wyner.cli import main
+from wyner.cli.parser import build_parser
+from wyner.image import Image
+
+TEXT = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+PYTHON = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+COMMANDS = [line.split("#")[0].strip() for line in re.findall(r"^    (wyner .*)$", TEXT, re.MULTILINE)]
+
+
+@pytest.mark.parametrize("code", PYTHON)
+def test_python_examples_run(code, tmp_path, monkeypatch, fake_codec):
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "README.md", "exec"), {})
+
+
+def test_commands_parse():
+    assert len(COMMANDS) > 5
+    for command in COMMANDS:
+        build_parser().parse_args(shlex.split(command)[1:])
+
+
+def test_the_first_commands_run(tmp_path, monkeypatch, photo, fake_codec):
+    monkeypatch.chdir(tmp_path)
+    io.write("photo.png", Image.from_array(photo))
+    for command in COMMANDS:
+        if "*" in command or "target" in command:  # the shell expands; the stand-in codec meets no targets
+            continue
+        force = ["-f"] if command.split()[1] in ("encode", "decode") else []
+        assert main([*shlex.split(command)[1:], *force]) == 0, command
