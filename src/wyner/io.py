@@ -116,8 +116,14 @@ def write(path: str | os.PathLike[str], image: Image, *, overwrite: bool = False
 
 
 def write_atomic(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = False) -> None:
-    """Write a file so that nobody ever sees half of it. Raises FileExistsError unless ``overwrite``."""
-    target = Path(path)
+    """Write a file so that nobody ever sees half of it. Raises FileExistsError unless ``overwrite``.
+
+    A link is followed. A device or a named pipe, such as /dev/null, is written to, not replaced.
+    """
+    target = Path(os.path.realpath(path))
+    if is_special(target):
+        target.write_bytes(data)
+        return
     if not overwrite and target.exists():
         raise FileExistsError(f"{target} exists")
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".part")
@@ -130,6 +136,11 @@ def write_atomic(path: str | os.PathLike[str], data: bytes, *, overwrite: bool =
         with contextlib.suppress(OSError):
             os.unlink(name)
         raise
+
+
+def is_special(path: str | os.PathLike[str]) -> bool:
+    """Whether the path names something that exists and is neither a regular file nor a folder."""
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
 def _umask() -> int:

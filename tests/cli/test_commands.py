@@ -70,6 +70,11 @@ def test_nothing_is_overwritten_without_force(folder, capsys):
     assert main(["decode", "a.wyn", "-f"]) == 0
 
 
+def test_devices_are_written_to(folder):
+    assert main(["encode", "a.png", "-o", "/dev/null"]) == 0
+    assert os.path.exists("/dev/null") and not os.path.isfile("/dev/null")
+
+
 def test_several_files_into_a_folder(folder, photo):
     io.write("b.png", Image.from_array(photo[::-1]))
     assert main(["encode", "a.png", "b.png", "-o", "out"]) == 0

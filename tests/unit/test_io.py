@@ -115,6 +115,16 @@ def test_limits_come_before_samples():
         io.read(data, limits=Limits(pixels=2999))
 
 
+@pytest.mark.skipif(os.name != "posix", reason="links and devices as on POSIX")
+def test_links_are_followed_and_devices_stay_devices(tmp_path):
+    (tmp_path / "real.png").write_bytes(b"old")
+    (tmp_path / "link.png").symlink_to("real.png")
+    io.write_atomic(tmp_path / "link.png", b"new", overwrite=True)
+    assert (tmp_path / "link.png").is_symlink() and (tmp_path / "real.png").read_bytes() == b"new"
+    io.write_atomic("/dev/null", b"data")
+    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+
+
 def test_writing_is_atomic_and_keeps_existing_files(tmp_path, monkeypatch):
     image = Image.from_array(np.zeros((2, 2), np.uint8))
     path = tmp_path / "a.png"

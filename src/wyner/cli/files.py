@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import UsageError, WynerError
-from ..io import write_atomic
+from ..io import is_special, write_atomic
 
 PIPE = "-"
 
@@ -48,7 +48,7 @@ def check_writable(target: str, force: bool) -> None:
         return
     if os.path.isdir(target):
         raise WynerError(f"{target} is a folder")
-    if os.path.exists(target) and not force:
+    if os.path.exists(target) and not force and not is_special(target):
         raise WynerError(f"{target} exists; -f overwrites it")
     if not os.path.isdir(os.path.dirname(target) or "."):
         raise WynerError(f"the folder {os.path.dirname(target)} does not exist")
