@@ -2,6 +2,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
+#include <algorithm>
 #include <memory>
 #include <vector>
 
@@ -36,7 +37,8 @@ nb::object decode(const nb::bytes& data, size_t width, size_t height, uint32_t m
   {
     nb::gil_scoped_release release;
     std::vector<uint16_t> wide(count);
-    wyner::plane_decode(static_cast<const uint8_t*>(data.data()), data.size(), width, height, maxval, wide.data());
+    wyner::plane_decode(static_cast<const uint8_t*>(data.data()), data.size(), width, height, maxval,
+                        wide.data());
     std::copy(wide.begin(), wide.end(), samples.get());
   }
   nb::capsule owner(samples.get(), [](void* p) noexcept { delete[] static_cast<Sample*>(p); });
@@ -56,10 +58,14 @@ nb::object plane_decode(const nb::bytes& data, size_t width, size_t height, uint
 }  // namespace
 
 void bind_plane(nb::module_& m) {
-  m.def("plane_encode", [](const Plane<uint8_t>& plane) { return encode(plane, 255); }, nb::arg("plane").noconvert(),
-        "Code a plane, shape (H, W), uint8 or uint16, without loss. docs/spec/plane.md");
+  m.def("plane_encode", [](const Plane<uint8_t>& plane) { return encode(plane, 255); },
+        nb::arg("plane").noconvert(),
+        "Code a C-contiguous plane, shape (H, W), uint8 or uint16, without loss (docs/spec/plane.md).\n"
+        "Raises ValueError if it is empty.");
   m.def("plane_encode", [](const Plane<uint16_t>& plane) { return encode(plane, 65535); },
         nb::arg("plane").noconvert());
-  m.def("plane_decode", &plane_decode, nb::arg("data"), nb::arg("width"), nb::arg("height"), nb::arg("maxval"),
-        "Decode a plane to shape (height, width): uint8 for maxval 255, uint16 for 65535. docs/spec/plane.md");
+  m.def("plane_decode", &plane_decode, nb::arg("data"), nb::arg("width"), nb::arg("height"),
+        nb::arg("maxval"),
+        "Decode a plane to shape (height, width): uint8 for maxval 255, uint16 for 65535\n"
+        "(docs/spec/plane.md). Raises CorruptError, LimitError past 2^31 samples, or ValueError.");
 }

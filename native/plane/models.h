@@ -1,7 +1,7 @@
 // The adaptive models of the plane coder (docs/spec/plane.md, sections 2 to 5).
 //
-// One template serves both directions, so that encoder and decoder cannot disagree: `coder.bit(model, b)` returns
-// the bit coded, and a decoding coder ignores the b it is passed.
+// One template serves both directions, so that encoder and decoder cannot disagree: `coder.bit(model, b)`
+// returns the bit coded, and a decoding coder ignores the b it is passed.
 #pragma once
 
 #include <algorithm>

@@ -106,7 +106,8 @@ void code_symbols(Coder& coder, Model& model, uint16_t* symbols, size_t width, s
 
 // Codes all symbols in row order; decoding, fills them in.
 template <class Coder>
-void code_plane(Coder& coder, const Header& h, uint16_t* symbols, size_t width, size_t height, uint32_t maxval) {
+void code_plane(Coder& coder, const Header& h, uint16_t* symbols, size_t width, size_t height,
+                uint32_t maxval) {
   const size_t count = width * height;
   if (h.mode == kRaw) {
     const int sample_bits = std::bit_width(maxval);
@@ -170,7 +171,8 @@ uint16_t to_sample(const Header& h, uint16_t symbol) {
   return h.mode == kPalette ? h.palette[symbol] : uint16_t(h.base + h.step * symbol);
 }
 
-std::vector<uint8_t> encode_with(Header& h, const uint16_t* samples, size_t width, size_t height, uint32_t maxval) {
+std::vector<uint8_t> encode_with(Header& h, const uint16_t* samples, size_t width, size_t height,
+                                 uint32_t maxval) {
   std::vector<uint16_t> symbols(width * height);
   for (size_t i = 0; i < symbols.size(); ++i) symbols[i] = to_symbol(h, samples[i]);
   EncodingCoder coder;

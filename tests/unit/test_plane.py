@@ -122,6 +122,11 @@ def test_bad_arguments(width: int, height: int, maxval: int) -> None:
             decoder(b"", width, height, maxval)
 
 
+def test_empty_plane_is_refused() -> None:
+    with pytest.raises(ValueError):
+        native.plane_encode(np.zeros((0, 4), np.uint8))
+
+
 def test_long_runs_of_zero_bytes() -> None:
     """A flat rest of the plane is coded as zero bytes, of which a decoder accepts only 16 as missing."""
     plane = np.zeros((1500, 1500), np.uint8)
