@@ -10,11 +10,14 @@
 
 namespace wyner {
 
-// Calls work(begin, end) for consecutive parts of 0..count-1, one part per thread. Rethrows the exception
+constexpr int kMaxThreads = 64;
+
+// Calls work(begin, end) for consecutive parts of 0..count-1, one part per thread, at
+// most kMaxThreads. Rethrows the exception
 // of the first part that failed.
 template <class Work>
 void parallel_parts(int count, int threads, Work work) {
-  const int parts = std::clamp(threads, 1, std::max(count, 1));
+  const int parts = std::clamp(threads, 1, std::clamp(count, 1, kMaxThreads));
   const auto edge = [&](int part) { return int(int64_t{count} * part / parts); };
   std::vector<std::exception_ptr> errors(parts);
   const auto run = [&](int part) {

@@ -11,6 +11,8 @@
 
 #if defined(__SSE4_1__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 namespace {
@@ -94,11 +96,10 @@ inline I32 load_pairs(const int16_t* a, const int16_t* b) {
   return _mm_unpacklo_epi16(_mm_loadl_epi64((const __m128i*)a), _mm_loadl_epi64((const __m128i*)b));
 }
 
-#else  // GCC/Clang vector extensions: NEON and anything else
+#else  // GCC/Clang vector extensions: NEON and anything else that is little-endian
 
 typedef int16_t I16 __attribute__((vector_size(16)));
 typedef int32_t I32 __attribute__((vector_size(16)));
-typedef int16_t Half __attribute__((vector_size(8)));
 inline I16 load16(const int16_t* p) { I16 v; std::memcpy(&v, p, sizeof v); return v; }
 inline void store16(int16_t* p, I16 v) { std::memcpy(p, &v, sizeof v); }
 inline void store32(int32_t* p, I32 v) { std::memcpy(p, &v, sizeof v); }
@@ -106,9 +107,16 @@ inline I32 load32(const int32_t* p) { I32 v; std::memcpy(&v, p, sizeof v); retur
 inline I32 splat32(int32_t x) { return I32{x, x, x, x}; }
 inline I16 zip_low(I16 a, I16 b) { return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
 inline I16 zip_high(I16 a, I16 b) { return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15); }
-inline I32 even(I16 a) { return __builtin_convertvector(__builtin_shufflevector(a, a, 0, 2, 4, 6), I32); }
-inline I32 odd(I16 a) { return __builtin_convertvector(__builtin_shufflevector(a, a, 1, 3, 5, 7), I32); }
+#if defined(__aarch64__)
+inline I32 madd(I16 a, I16 b) {
+  const int16x8_t x = (int16x8_t)a, y = (int16x8_t)b;
+  return (I32)vpaddq_s32(vmull_s16(vget_low_s16(x), vget_low_s16(y)), vmull_high_s16(x, y));
+}
+#else
+inline I32 even(I16 a) { return ((I32)a << 16) >> 16; }
+inline I32 odd(I16 a) { return (I32)a >> 16; }
 inline I32 madd(I16 a, I16 b) { return even(a) * even(b) + odd(a) * odd(b); }
+#endif
 inline I32 madd(I32 a, I32 b) { return madd((I16)a, (I16)b); }
 inline I32 madd(I16 a, I32 b) { return madd(a, (I16)b); }
 inline I32 add32(I32 a, I32 b) { return a + b; }
@@ -118,16 +126,15 @@ inline I32 shift_left_16(I32 a) { return a << 16; }
 inline I32 min32(I32 a, I32 b) { return a < b ? a : b; }
 inline I32 max32(I32 a, I32 b) { return a > b ? a : b; }
 inline I16 max16(I16 a, I16 b) { return a > b ? a : b; }
+inline I32 saturate(I32 a) { return min32(max32(a, splat32(-32768)), splat32(32767)); }
 inline I16 pack_saturated(I32 low, I32 high) {
-  const Half a = __builtin_convertvector(min32(max32(low, splat32(-32768)), splat32(32767)), Half);
-  const Half b = __builtin_convertvector(min32(max32(high, splat32(-32768)), splat32(32767)), Half);
-  return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7);
+  return __builtin_shufflevector((I16)saturate(low), (I16)saturate(high), 0, 2, 4, 6, 8, 10, 12, 14);
 }
 inline I32 load_pairs(const int16_t* a, const int16_t* b) {
-  Half x, y;
-  std::memcpy(&x, a, sizeof x);
-  std::memcpy(&y, b, sizeof y);
-  return (I32)__builtin_shufflevector(x, y, 0, 4, 1, 5, 2, 6, 3, 7);
+  I16 x{}, y{};
+  std::memcpy(&x, a, sizeof x / 2);
+  std::memcpy(&y, b, sizeof y / 2);
+  return (I32)zip_low(x, y);
 }
 
 #endif

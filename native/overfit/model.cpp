@@ -11,6 +11,13 @@ namespace {
 
 #include "overfit/models.inc"
 
+constexpr bool sizes_fit() {
+  for (const Model& m : kModels)
+    if (m.A() > kMaxInputs || m.N > kMaxArm || m.M > kMaxHidden || m.F > kMaxFeatures) return false;
+  return true;
+}
+static_assert(sizes_fit(), "a model is larger than the fixed buffers of the decoder");
+
 enum class Axis { none, grid, stage };
 
 // A tensor as (rows, slices, columns), where there is one slice per grid, per upsampling stage, or one.

@@ -8,10 +8,13 @@ namespace wyner::overfit {
 
 constexpr int kGroups = 12;
 constexpr int kMaxGrids = 9;
-constexpr int kMaxInputs = 24;   // S + F
-constexpr int kMaxHidden = 32;   // M and N
-constexpr int kMaxFeatures = 6;  // F
-constexpr int kMeanBits = 14;    // fractional bits of a prior mean
+constexpr int kMeanBits = 14;  // fractional bits of a prior mean
+
+// Largest sizes of any model: what fixed buffers hold.
+constexpr int kMaxInputs = 24;  // S + F
+constexpr int kMaxArm = 24;     // N
+constexpr int kMaxHidden = 32;  // M
+constexpr int kMaxFeatures = 6;
 
 struct Model {
   int S, F, N, M;           // neighbours, features, width of the ARM, width of the synthesis
@@ -21,7 +24,7 @@ struct Model {
   const int16_t* scale;     // 1/16 octaves above 2^-14
   int size;
 
-  int A() const { return S + F; }
+  constexpr int A() const { return S + F; }
 };
 
 int model_count();

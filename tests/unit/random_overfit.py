@@ -64,7 +64,9 @@ class Stream:
     latents: list[NDArray[np.int32]]
 
     def arguments(self) -> tuple[Any, ...]:
-        return (self.width, self.height, self.model, self.fa, self.fu, self.k, self.s, self.params, self.latents)
+        return (
+            self.width, self.height, self.model, self.fa, self.fu, self.k, self.s, self.params, self.latents,
+        )  # fmt: skip
 
     def encode(self) -> bytes:
         return _native.overfit_encode(*self.arguments())

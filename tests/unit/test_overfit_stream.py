@@ -157,7 +157,7 @@ def test_extreme_latents(value: int) -> None:
 
 def test_all_zero_latents() -> None:
     stream = small().with_latents([np.zeros_like(q) for q in small().latents])
-    network, grids = native.overfit_bits(*stream.arguments())
+    _network, grids = native.overfit_bits(*stream.arguments())
     assert grids == [1, 1, 1]
     seen = native.overfit_inspect(stream.encode(), 20, 10)
     assert all(not q.any() for q in seen["latents"])
@@ -169,13 +169,13 @@ def test_all_zero_latents() -> None:
         lambda s: replace(s, model=3),
         lambda s: replace(s, fa=3),
         lambda s: replace(s, fu=12),
-        lambda s: replace(s, k=[14] + s.k[1:]),
+        lambda s: replace(s, k=[14, *s.k[1:]]),
         lambda s: replace(s, k=s.k[:-1]),
-        lambda s: replace(s, k=[0, 0, 0, 13] + s.k[4:]),
-        lambda s: replace(s, s=[65] + s.s[1:]),
+        lambda s: replace(s, k=[0, 0, 0, 13, *s.k[4:]]),
+        lambda s: replace(s, s=[65, *s.s[1:]]),
         lambda s: replace(s, params=s.params[:-1]),
         lambda s: replace(s, width=21),
-        lambda s: s.with_latents(s.latents[:-1] + [s.latents[0]]),
+        lambda s: s.with_latents([*s.latents[:-1], s.latents[0]]),
         lambda s: s.with_latents([]),
         lambda s: with_latent(s, 4096),
         lambda s: with_latent(s, -(2**20)),
