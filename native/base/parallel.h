@@ -12,9 +12,8 @@ namespace wyner {
 
 constexpr int kMaxThreads = 64;
 
-// Calls work(begin, end) for consecutive parts of 0..count-1, one part per thread, at
-// most kMaxThreads. Rethrows the exception
-// of the first part that failed.
+// Calls work(begin, end) for consecutive parts of 0..count-1, one part per thread and kMaxThreads at most.
+// Rethrows the exception of the first part that failed.
 template <class Work>
 void parallel_parts(int count, int threads, Work work) {
   const int parts = std::clamp(threads, 1, std::clamp(count, 1, kMaxThreads));
