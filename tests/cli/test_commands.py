@@ -142,6 +142,15 @@ def test_one_failure_does_not_stop_the_rest(folder, capsys):
     assert names(folder / "out") == ["a.wyn"]
 
 
+def test_a_fit_that_diverges_is_one_line(folder, fake_codec, monkeypatch, capsys):
+    def diverge(*_):
+        raise FloatingPointError("the fit diverged")
+
+    monkeypatch.setattr(fake_codec, "encode", diverge, raising=False)
+    assert main(["encode", "a.png"]) == 1
+    assert capsys.readouterr().err == "wyner: a.png: the fit diverged\n"
+
+
 def test_exit_codes_of_damaged_files(folder, fake_codec):
     main(["encode", "a.png", "--hash"])
     data = (folder / "a.wyn").read_bytes()

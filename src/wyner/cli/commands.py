@@ -20,7 +20,8 @@ from .files import PIPE, check_writable, plan_outputs, read_bytes, write_output
 from .progress import Cancelled, ProgressLine
 from .report import Reporter
 
-_FAILURES = (WynerError, OSError, MemoryError)
+# What one file may end in while the rest go on; ArithmeticError is a fit that diverged.
+_FAILURES = (WynerError, OSError, MemoryError, ArithmeticError)
 
 
 def encode(arguments: argparse.Namespace) -> int:
