@@ -3,10 +3,16 @@
 A ReLU whose input is within float32 rounding of 0 may fall on either side, and one such unit moves a
 gradient by far more than 1e-5. So the comparison finds these few units in float64 and, where the result is
 not within tolerance, turns those that explain the difference. No tolerance is widened for them.
+
+Typical errors are 1e-7. A latent in the tail of a narrow Laplace distribution is worse conditioned: changing
+the parameters by half a unit in the last place of float32, all else in float64, may move its gradient by 1e-5
+of the largest one. Where such a change, or float32 autograd, moves a tensor by more than 1e-5 / 3, three
+times as much is allowed, and never more than 3e-5.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from pathlib import Path
@@ -23,9 +29,13 @@ try:
 except ImportError:
     Fitter = None
 
+torch.set_num_threads(1)  # small tensors: more threads only spin, badly so on a busy machine
 needs_native = pytest.mark.skipif(Fitter is None, reason="the native extension has no Fitter")
 
 TOLERANCE = 1e-5
+OVER_ROUNDING = 3.0
+"""Error allowed relative to what unavoidable rounding does, where that leads over TOLERANCE."""
+CEILING = 3e-5
 NEAR_KINK = 2e-6
 """Units nearer to their kink than this part of the layer's root mean square are ambiguous in float32."""
 MAX_AMBIGUOUS = 40
@@ -110,19 +120,29 @@ def tensors(g: Gradients) -> list[str]:
     return [name for name in g if name not in ("loss", "mse", "bits")]
 
 
-def worst(got: Gradients, expected: Gradients) -> tuple[float, str]:
-    """Largest error of any tensor, in 2-norm relative to its norm or in maximum relative to its maximum."""
-    result = (0.0, "")
+def errors(got: Gradients, expected: Gradients) -> dict[str, np.ndarray]:
+    """By tensor: error in 2-norm relative to the norm, and in maximum relative to the maximum."""
+    out = {}
     for name in tensors(expected):
         e = expected[name]
         assert got[name].shape == e.shape, name
-        if not e.size:
+        if not e.any():
+            assert not got[name].any(), f"{name} must be zero"
             continue
-        assert np.all(got[name][e == 0] == 0) or e.any(), f"{name} must be zero"
-        error, scale = got[name] - e, np.abs(e).max() or 1.0
-        result = max(result, (np.linalg.norm(error) / (np.linalg.norm(e) or 1.0), name))
-        result = max(result, (np.abs(error).max() / scale, name))
-    return result
+        d = got[name] - e
+        out[name] = np.array([np.linalg.norm(d) / np.linalg.norm(e), np.abs(d).max() / np.abs(e).max()])
+    return out
+
+
+def excess(got: Gradients, expected: Gradients, rounding: list[Gradients]) -> tuple[float, str]:
+    """The largest ratio of an error to what is allowed, and its tensor; `rounding`: see `rounded`."""
+    base = [errors(r, expected) for r in rounding]
+    worst = (0.0, "")
+    for name, error in errors(got, expected).items():
+        unavoidable = np.max([b[name] for b in base], axis=0) if base else np.zeros(2)
+        allowed = np.clip(OVER_ROUNDING * unavoidable, TOLERANCE, CEILING)
+        worst = max(worst, (float(np.max(error / allowed)), f"{name}: relative error {error.max():.2e}"))
+    return worst
 
 
 Unit = tuple[str, int]
@@ -152,6 +172,31 @@ def turned(units: set[Unit]) -> overfit.Gate:
     return gate
 
 
+def rounded(case: Case, flips: set[Unit]) -> list[Gradients]:
+    """Gradients that rounding alone may give: by float32 autograd, and of parameters half a unit off.
+
+    Every unit is decided as in float64 with `flips` turned, so that no kink is in the differences.
+    """
+    masks: dict[str, torch.Tensor] = {}
+    decide = turned(flips)
+
+    def note(name: str, margin: torch.Tensor) -> torch.Tensor:
+        masks[name] = decide(name, margin)
+        return masks[name]
+
+    def decided(name: str, margin: torch.Tensor) -> torch.Tensor:
+        return masks[name]
+
+    oracle(case, gate=note)
+    rng = np.random.default_rng(0)
+    out = [oracle(case, torch.float32, decided)]
+    for _ in range(4):
+        other = copy.copy(case)
+        other.params = case.params * (1 + rng.uniform(-1, 1, case.params.size) * 2.0**-24)
+        out.append(oracle(other, gate=decided))
+    return out
+
+
 def check(case: Case, got: Gradients) -> None:
     """Assert agreement in every tensor, turning ambiguous units where that lowers the squared error."""
     found: list[Unit] = []
@@ -166,15 +211,15 @@ def check(case: Case, got: Gradients) -> None:
 
     flips: set[Unit] = set()
     for unit in found:
-        if worst(got, expected)[0] <= TOLERANCE:
+        if excess(got, expected, [])[0] <= 1:
             break
         trial = oracle(case, gate=turned(flips | {unit}))
         if distance(trial) < distance(expected):
             flips, expected = flips | {unit}, trial
-    error, name = worst(got, expected)
-    assert error <= TOLERANCE, (
-        f"{name}: relative error {error:.2e} ({len(flips)} of {len(found)} kinks turned)"
-    )
+    ratio, what = excess(got, expected, [])
+    if ratio > 1:
+        ratio, what = excess(got, expected, rounded(case, flips))
+    assert ratio <= 1, f"{what} ({len(flips)} of {len(found)} kinks turned)"
 
 
 SIZES = [(1, 1), (1, 7), (37, 53), (129, 200)]
