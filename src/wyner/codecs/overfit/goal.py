@@ -1,0 +1,74 @@
+"""What a fit aims at, and how the Lagrange multiplier is steered there while fitting."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ..base import Settings
+from .schedule import lambda_of_quality
+
+LAMBDA_RANGE = (2e-6, 0.5)
+# Typical slopes along the rate-distortion curve: d ln(rate) / d ln(lambda), and dB for a factor e in lambda.
+RATE_SLOPE = -0.6
+PSNR_SLOPE = -3.4
+
+
+def psnr_db(mse: float) -> float:
+    """PSNR in dB of a mean squared error of samples in [0, 1]; infinite for 0."""
+    return math.inf if mse <= 0 else -10 * math.log10(mse)
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A fixed multiplier, or a payload size in bits, or a PSNR in dB: exactly one of the three is not None."""
+
+    lam: float | None = None
+    bits: float | None = None
+    psnr: float | None = None
+
+    @staticmethod
+    def of(settings: Settings, pixels: int) -> Goal:
+        """The goal of an encoder's settings for a picture of so many pixels."""
+        if settings.quality is not None:
+            return Goal(lam=lambda_of_quality(settings.quality))
+        if settings.target_psnr is not None:
+            return Goal(psnr=settings.target_psnr)
+        file_bits = settings.target_bpp * pixels if settings.target_bpp else 8.0 * (settings.target_bytes or 0)
+        # A payload of a few bytes is the least there is; the caller checks what was reached.
+        return Goal(bits=max(file_bits - 8 * settings.overhead_bytes, 64.0))
+
+    def first_lambda(self, pixels: int) -> float:
+        """A multiplier to begin with, for a picture of middling detail."""
+        if self.lam is not None:
+            return self.lam
+        if self.bits is not None:
+            return clamp(1e-3 * (0.6 * pixels / self.bits) ** 1.5)
+        assert self.psnr is not None
+        return clamp(1e-3 * math.exp((self.psnr - 33.3) / PSNR_SLOPE))
+
+    def log_error(self, bits: float, mse: float) -> float:
+        """How far ln(lambda) is from where the goal is met, by the typical slopes; 0 for a fixed multiplier."""
+        if self.bits is not None:
+            return math.log(max(bits, 1.0) / self.bits) / -RATE_SLOPE
+        if self.psnr is not None:
+            return (psnr_db(max(mse, 1e-12)) - self.psnr) / -PSNR_SLOPE
+        return 0.0
+
+    def met(self, bits: float, mse: float, tolerance: float) -> bool:
+        """Whether size or PSNR is within the relative tolerance (for PSNR: of the mean squared error)."""
+        if self.bits is not None:
+            return abs(bits / self.bits - 1) <= tolerance
+        if self.psnr is not None:
+            return abs(10 ** ((self.psnr - psnr_db(mse)) / 10) - 1) <= tolerance
+        return True
+
+
+def clamp(lam: float) -> float:
+    """A multiplier within the range that fits can use."""
+    return min(max(lam, LAMBDA_RANGE[0]), LAMBDA_RANGE[1])
+
+
+def steered(lam: float, log_error: float, gain: float) -> float:
+    """One step of the controller, at most a factor of 1.35."""
+    return clamp(lam * math.exp(max(-0.3, min(0.3, gain * log_error))))

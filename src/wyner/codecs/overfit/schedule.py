@@ -1,0 +1,86 @@
+"""Efforts and the schedule of a fit: how many steps, which model, how learning rate and noise go down."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+CHUNK = 20
+"""Steps between two looks at progress and targets; settings are constant within a chunk."""
+
+# Model indices by architecture and by rate (lambda below 6e-4, below 4e-3, above).
+LAMBDA_EDGES = (6e-4, 4e-3)
+MODELS = {"small": (0, 0, 0), "medium": (1, 1, 1), "large": (2, 2, 2)}
+
+
+@dataclass(frozen=True)
+class Effort:
+    """One effort level: architecture and steps of the main phase."""
+
+    model: str
+    steps: int
+
+
+EFFORTS = {
+    1: Effort("medium", 300),
+    2: Effort("medium", 600),
+    3: Effort("medium", 1000),
+    4: Effort("medium", 3000),
+    5: Effort("large", 5000),
+    6: Effort("large", 8000),
+    7: Effort("large", 12000),
+    8: Effort("large", 16000),
+    9: Effort("large", 20000),
+    10: Effort("large", 26000),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A fit in full: constants of the main phase and lengths of the two that follow.
+
+    After the main phase (soft rounding, noise) the latents are rounded and the networks alone are fitted for
+    ``network_steps``; they are then quantised, and the latents alone follow for ``latent_steps``.
+    """
+
+    steps: int
+    network_steps: int
+    latent_steps: int
+    lr_latents: float = 0.16
+    lr_params: float = 0.01
+    lr_end: float = 0.02
+    temperature: tuple[float, float] = (0.35, 0.08)
+    noise: tuple[float, float] = (0.22, 0.15)
+    weight_rate: float = 1.0
+
+    def cosine(self, x: float) -> float:
+        """Factor of the learning rates at the fraction ``x`` of the main phase."""
+        return self.lr_end + (1 - self.lr_end) * 0.5 * (1 + math.cos(math.pi * x))
+
+    def anneal(self, x: float) -> tuple[float, float]:
+        """Temperature and noise at the fraction ``x`` of the main phase."""
+        (t0, t1), (n0, n1) = self.temperature, self.noise
+        return t0 + (t1 - t0) * x, n0 + (n1 - n0) * x
+
+
+def plan_for(effort: int) -> Plan:
+    """The plan of an effort level 1..10."""
+    steps = EFFORTS[effort].steps
+    return Plan(steps, network_steps=max(CHUNK, steps // 20), latent_steps=max(CHUNK, steps // 20))
+
+
+def model_index(effort: int, lam: float) -> int:
+    """The model for an effort level and a Lagrange multiplier."""
+    rate = sum(lam >= edge for edge in LAMBDA_EDGES)
+    return MODELS[EFFORTS[effort].model][rate]
+
+
+def lambda_of_quality(quality: float) -> float:
+    """Lagrange multiplier (of bits per pixel, samples in [0, 1]) for a quality of 0..100, even in log lambda."""
+    return 0.08 * (2.5e-4) ** (quality / 100)
+
+
+def grid_count(width: int, height: int) -> int:
+    """Latent grids for a picture: to 1/64, from 1 Mpx to 1/128, from 3 Mpx to 1/256, fewer if it is tiny."""
+    most = 7 + (width * height >= 1_000_000) + (width * height >= 3_000_000)
+    return min(most, 1 + math.ceil(math.log2(max(width, height))))
