@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <stdexcept>
 
 #include "kernels/dispatch.h"
 
@@ -13,11 +14,29 @@ WYNER_DISPATCH(FitKernels, fit_kernels)
 namespace {
 
 constexpr int kStripRows = 32;
-constexpr float kBeta1 = 0.9f, kBeta2 = 0.999f, kEps = 1e-8f;
+constexpr float kBeta1 = 0.7f, kBeta2 = 0.99f, kEps = 1e-8f;  // noise is fresh each step: short memories
 
 int round_up(int v, int to) { return (v + to - 1) / to * to; }
 int stride_of(int w) { return round_up(w, kBlock) + 2 * kPad; }
 int strips_of(int rows) { return (rows + kStripRows - 1) / kStripRows; }
+
+// The parameter vector as matrices, one per layer (one per grid for the features).
+std::vector<Soap::Shape> matrices(const FitSizes& s, int grids, const FitLayout& at) {
+  const int A = s.S + s.F, N = s.N, M = s.M, G = grids;
+  std::vector<Soap::Shape> shapes;
+  int offset = 0;
+  auto add = [&](int rows, int cols) {
+    shapes.push_back({offset, rows, cols});
+    offset += rows * cols;
+  };
+  add(N, A), add(1, N), add(N, N), add(1, N), add(2, N), add(2, A), add(1, 2);
+  for (int i = 0; i < G; ++i) add(s.F, 6);
+  add(G, s.F), add(G - 1, 4), add(G, 4);
+  add(M, G), add(1, M), add(3, M), add(3, G), add(1, 3);
+  add(3, 27), add(1, 3), add(3, 27), add(1, 3);
+  if (offset != at.end) throw std::logic_error("the matrices do not cover the parameters");
+  return shapes;
+}
 
 }  // namespace
 
@@ -47,7 +66,8 @@ void Fitter::Plane::allocate(int w, int h) {
 Fitter::Fitter(const float* image, int planes, int width, int height, FitSizes sizes, int grids, int threads,
                uint32_t seed)
     : planes_(planes), width_(width), height_(height), grids_(grids), sizes_(sizes), layout_(sizes, grids),
-      kernels_(fit_kernels()), pool_(threads), seed_(seed), levels_(grids), scratch_(threads) {
+      kernels_(fit_kernels()), pool_(threads), seed_(seed), levels_(grids), scratch_(threads),
+      soap_(matrices(sizes, grids, layout_)) {
   for (int i = 0; i < grids; ++i) {
     Level& l = levels_[i];
     l.w = (width + (1 << i) - 1) >> i;
@@ -71,7 +91,7 @@ Fitter::Fitter(const float* image, int planes, int width, int height, FitSizes s
   gz_.allocate(width, height * 3);
   gz_plane_ = height * gz_.stride;
   params_.assign(layout_.end, 0.0f);
-  gparams_ = moment1_ = moment2_ = prior_mean_ = prior_inverse_ = params_;
+  gparams_ = prior_mean_ = prior_inverse_ = params_;
 }
 
 void Fitter::set_prior(std::vector<float> mean, std::vector<float> inverse_scale) {
@@ -491,11 +511,9 @@ void Fitter::update(const FitStep& s) {
   const float rate = s.weight_rate * s.lambda / (float(width_) * float(height_)) * 1.44269504f;
   for (size_t i = 0; i < params_.size(); ++i) {
     const float delta = (params_[i] - prior_mean_[i]) * prior_inverse_[i];
-    const float g = gparams_[i] + rate * prior_inverse_[i] * delta / std::sqrt(delta * delta + 0.0625f);
-    moment1_[i] += (g - moment1_[i]) * (1 - kBeta1);
-    moment2_[i] += (g * g - moment2_[i]) * (1 - kBeta2);
-    params_[i] -= s.lr_params * moment1_[i] * correction1 / (std::sqrt(moment2_[i] * correction2) + kEps);
+    gparams_[i] += rate * prior_inverse_[i] * delta / std::sqrt(delta * delta + 0.0625f);
   }
+  soap_.step(params_, gparams_, s.lr_params);
 }
 
 }  // namespace wyner

@@ -1,5 +1,6 @@
 // The fitting engine of the overfit codec: one step = quantiser proxy, rate and distortion of the model of
-// docs/spec/overfit.md in floats, all gradients, Adam. Same bytes for any number of threads on one instruction set.
+// docs/spec/overfit.md in floats, all gradients; Adam on the latents,
+// SOAP on the networks. Same bytes for any number of threads on one instruction set.
 //
 //   y --proxy--> q --+--> smoothed |q| --> features --+--> ARM --> bits
 //                    +--------------------------------'
@@ -12,6 +13,7 @@
 
 #include "base/thread_pool.h"
 #include "kernels/fit_kernels.h"
+#include "overfit/soap.h"
 
 namespace wyner {
 
@@ -108,7 +110,8 @@ class Fitter {
   std::vector<Strip> strips_;  // of 32 rows, every grid, finest first
   std::vector<std::vector<float>> scratch_;
   std::vector<float> halo_, parts_;
-  std::vector<float> params_, gparams_, moment1_, moment2_, prior_mean_, prior_inverse_;
+  Soap soap_;
+  std::vector<float> params_, gparams_, prior_mean_, prior_inverse_;
 };
 
 }  // namespace wyner

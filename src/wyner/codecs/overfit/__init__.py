@@ -1,7 +1,7 @@
 """The overfitted codec: everything a picture needs, fitted to it (docs/spec/overfit.md).
 
-It follows COOL-CHIC (Ladune et al. 2023) and C3 (Kim et al. 2024): integer latent grids at resolutions 1, 1/2,
-1/4, ...; a small autoregressive network (ARM) that gives a Laplace distribution for each latent; learned
+It follows COOL-CHIC (Ladune et al. 2023) and C3 (Kim et al. 2024): integer latent grids at resolutions 1,
+1/2, 1/4, ...; a small autoregressive network (ARM) that gives a Laplace distribution for each latent; learned
 upsampling; a small synthesis. Fitting is native and in floats, decoding native and in integers.
 """
 
@@ -30,7 +30,9 @@ def encode(pixels: Pixels, settings: Settings, progress: ProgressCallback | None
     return fit_picture(Picture(pixels), settings, progress).payload
 
 
-def decode(payload: bytes, width: int, height: int, channels: int, maxval: int, threads: int = 1) -> npt.NDArray[Any]:
+def decode(
+    payload: bytes, width: int, height: int, channels: int, maxval: int, threads: int = 1
+) -> npt.NDArray[Any]:
     """Decode a payload to (height, width, channels), uint8 for maxval 255 and uint16 for 65535.
 
     Raises CorruptError or UnsupportedError.

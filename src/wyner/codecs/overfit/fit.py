@@ -1,7 +1,7 @@
 """The fit of one picture: gradient descent on latents and networks, then integers, then a payload.
 
-    probe (targets only) --> main phase --> networks alone --> quantise networks --> latents alone --> payload
-                             soft rounding, noise   hard rounding                    towards the goal
+probe (targets only) --> main phase --> networks alone --> quantise networks --> payload
+                         soft rounding, noise   hard rounding        <-- latents alone, if a target is missed
 """
 
 from __future__ import annotations
@@ -48,13 +48,15 @@ class _Fit:
 
     @property
     def total_steps(self) -> int:
-        return self.plan.steps + self.plan.network_steps + self.plan.latent_steps
+        return self.plan.steps + self.plan.network_steps
 
     def begin(self) -> None:
         """A fresh fitter with the model for the present multiplier."""
         grids = grid_count(self.picture.width, self.picture.height)
         self.model = load_model(model_index(self.settings.effort, self.lam), grids)
-        self.fitter = _native.Fitter(self.image, self.model.index, grids, self.settings.threads, self.settings.seed)
+        self.fitter = _native.Fitter(
+            self.image, self.model.index, grids, self.settings.threads, self.settings.seed
+        )
         self.network_bits = network_bits(self.model, self.fitter.get_params())
 
     def report(self, phase: str, bits: float, mse: float) -> None:
@@ -65,9 +67,13 @@ class _Fit:
         left = max(self.total_steps - self.done, 0)
         bpp = (bits + self.network_bits + 8 * self.settings.overhead_bytes) / self.pixels
         eta = elapsed / max(self.done, 1) * left
-        self.progress(Progress(self.done, self.total_steps, bpp, psnr_db(mse), eta, phase))
+        self.progress(
+            Progress(min(self.done, self.total_steps), self.total_steps, bpp, psnr_db(mse), eta, phase)
+        )
 
-    def run(self, steps: int, lr: tuple[float, float], soft: tuple[float, float] | None) -> tuple[float, float]:
+    def run(
+        self, steps: int, lr: tuple[float, float], soft: tuple[float, float] | None
+    ) -> tuple[float, float]:
         """Optimiser steps; lr of (latents, networks); soft = (temperature, noise) or None to round hard."""
         temperature, noise = soft or (0.0, 0.0)
         mse, bits = self.fitter.run(
@@ -95,13 +101,14 @@ def _probe(fit: _Fit) -> None:
 
 def _main_phase(fit: _Fit) -> None:
     plan = fit.plan
+    gain = min(0.4, max(0.05, 8 * CHUNK / plan.steps))  # errors die out within about an eighth of the fit
     for step in range(0, plan.steps, CHUNK):
         x = step / plan.steps
         c = plan.cosine(x)
         mse, bits = fit.run(CHUNK, (plan.lr_latents * c, plan.lr_params * c), plan.anneal(x))
         fit.done += CHUNK
         if x > 0.05:
-            fit.steer(bits, mse, 0.03 + 0.1 * x)
+            fit.steer(bits, mse, gain)
         if step % (10 * CHUNK) == 0:
             fit.network_bits = network_bits(fit.model, fit.fitter.get_params())
         fit.report("fit", bits, mse)
@@ -132,27 +139,35 @@ def _quantise_networks(fit: _Fit) -> QuantisedWeights:
     return weights
 
 
-def _latent_phase(fit: _Fit, steps: int, scale: float) -> None:
-    soft = fit.plan.anneal(1.0)
+def _latent_phase(fit: _Fit) -> None:
+    """A short stretch of the latents alone, at the end of the annealing."""
+    steps = fit.plan.closing_steps
     for step in range(0, steps, CHUNK):
-        rate = scale * fit.plan.lr_latents * (1 - step / steps)
-        mse, bits = fit.run(min(CHUNK, steps - step), (rate, 0.0), soft)
-        fit.done += CHUNK
-        fit.report("latents", bits, mse)
+        rate = 0.3 * fit.plan.lr_latents * (1 - step / steps)
+        mse, bits = fit.run(min(CHUNK, steps - step), (rate, 0.0), fit.plan.anneal(1.0))
+        fit.report("closing", bits, mse)
 
 
 def _finish(fit: _Fit, weights: QuantisedWeights) -> Coded:
-    """Latents alone against the quantised networks, and on until a target is met."""
-    picture, threads = fit.picture, fit.settings.threads
-    _latent_phase(fit, fit.plan.latent_steps, 0.1)
-    coded = code(picture, fit.model, weights, round_latents(fit.fitter.get_latents()), threads)
+    """Code the picture; while a target is missed, move the latents towards it and code again."""
+
+    def attempt() -> Coded:
+        latents = round_latents(fit.fitter.get_latents())
+        return code(fit.picture, fit.model, weights, latents, fit.settings.threads)
+
+    def miss(coded: Coded) -> float:
+        return abs(fit.goal.log_error(8.0 * len(coded.payload), coded.mse))
+
+    best = coded = attempt()
     for _ in range(CLOSING_ROUNDS):
         if fit.goal.met(8.0 * len(coded.payload), coded.mse, TOLERANCE):
             break
-        fit.lam = steered(fit.lam, fit.goal.log_error(8.0 * len(coded.payload), coded.mse), 1.2)
-        _latent_phase(fit, max(2 * CHUNK, fit.plan.latent_steps // 4), 0.3)
-        coded = code(picture, fit.model, weights, round_latents(fit.fitter.get_latents()), threads)
-    return coded
+        fit.lam = steered(fit.lam, fit.goal.log_error(8.0 * len(coded.payload), coded.mse), 1.0)
+        _latent_phase(fit)
+        coded = attempt()
+        if miss(coded) < miss(best):
+            best = coded
+    return best
 
 
 def fit_picture(picture: Picture, settings: Settings, progress: ProgressCallback | None) -> Coded:

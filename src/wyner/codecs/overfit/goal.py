@@ -21,7 +21,7 @@ def psnr_db(mse: float) -> float:
 
 @dataclass(frozen=True)
 class Goal:
-    """A fixed multiplier, or a payload size in bits, or a PSNR in dB: exactly one of the three is not None."""
+    """A fixed multiplier, a payload size in bits, or a PSNR in dB: exactly one is not None."""
 
     lam: float | None = None
     bits: float | None = None
@@ -34,7 +34,9 @@ class Goal:
             return Goal(lam=lambda_of_quality(settings.quality))
         if settings.target_psnr is not None:
             return Goal(psnr=settings.target_psnr)
-        file_bits = settings.target_bpp * pixels if settings.target_bpp else 8.0 * (settings.target_bytes or 0)
+        file_bits = (
+            settings.target_bpp * pixels if settings.target_bpp else 8.0 * (settings.target_bytes or 0)
+        )
         # A payload of a few bytes is the least there is; the caller checks what was reached.
         return Goal(bits=max(file_bits - 8 * settings.overhead_bytes, 64.0))
 
@@ -48,7 +50,7 @@ class Goal:
         return clamp(1e-3 * math.exp((self.psnr - 33.3) / PSNR_SLOPE))
 
     def log_error(self, bits: float, mse: float) -> float:
-        """How far ln(lambda) is from where the goal is met, by the typical slopes; 0 for a fixed multiplier."""
+        """How far ln(lambda) is from meeting the goal, by the typical slopes; 0 for a fixed multiplier."""
         if self.bits is not None:
             return math.log(max(bits, 1.0) / self.bits) / -RATE_SLOPE
         if self.psnr is not None:

@@ -10,7 +10,7 @@ CHUNK = 20
 
 # Model indices by architecture and by rate (lambda below 6e-4, below 4e-3, above).
 LAMBDA_EDGES = (6e-4, 4e-3)
-MODELS = {"small": (0, 0, 0), "medium": (1, 1, 1), "large": (2, 2, 2)}
+MODELS = {"small": (0, 0, 0), "medium": (3, 1, 4), "large": (5, 2, 6)}
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Effort:
 EFFORTS = {
     1: Effort("medium", 300),
     2: Effort("medium", 600),
-    3: Effort("medium", 1000),
+    3: Effort("large", 570),
     4: Effort("medium", 3000),
     5: Effort("large", 5000),
     6: Effort("large", 8000),
@@ -37,19 +37,20 @@ EFFORTS = {
 
 @dataclass(frozen=True)
 class Plan:
-    """A fit in full: constants of the main phase and lengths of the two that follow.
+    """A fit in full: constants of the main phase and lengths of what follows.
 
     After the main phase (soft rounding, noise) the latents are rounded and the networks alone are fitted for
-    ``network_steps``; they are then quantised, and the latents alone follow for ``latent_steps``.
+    ``network_steps``; they are then quantised. If a size or a PSNR is asked for, the latents alone go on
+    towards it in rounds of ``closing_steps``.
     """
 
     steps: int
     network_steps: int
-    latent_steps: int
+    closing_steps: int
     lr_latents: float = 0.16
     lr_params: float = 0.01
     lr_end: float = 0.02
-    temperature: tuple[float, float] = (0.35, 0.08)
+    temperature: tuple[float, float] = (0.45, 0.08)
     noise: tuple[float, float] = (0.22, 0.15)
     weight_rate: float = 1.0
 
@@ -66,7 +67,7 @@ class Plan:
 def plan_for(effort: int) -> Plan:
     """The plan of an effort level 1..10."""
     steps = EFFORTS[effort].steps
-    return Plan(steps, network_steps=max(CHUNK, steps // 20), latent_steps=max(CHUNK, steps // 20))
+    return Plan(steps, network_steps=max(CHUNK, steps // 20), closing_steps=max(2 * CHUNK, steps // 50))
 
 
 def model_index(effort: int, lam: float) -> int:
@@ -76,7 +77,7 @@ def model_index(effort: int, lam: float) -> int:
 
 
 def lambda_of_quality(quality: float) -> float:
-    """Lagrange multiplier (of bits per pixel, samples in [0, 1]) for a quality of 0..100, even in log lambda."""
+    """Lagrange multiplier (of bits per pixel, samples in [0, 1]) for a quality of 0..100, even in its log."""
     return 0.08 * (2.5e-4) ** (quality / 100)
 
 

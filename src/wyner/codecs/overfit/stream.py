@@ -72,7 +72,9 @@ def _activation_bits(picture: Picture, model: Model, w: QuantisedWeights, latent
     return best[1]
 
 
-def _plane_bits(picture: Picture, model: Model, w: QuantisedWeights, latents: list[Ints], threads: int) -> tuple[int, float]:
+def _plane_bits(
+    picture: Picture, model: Model, w: QuantisedWeights, latents: list[Ints], threads: int
+) -> tuple[int, float]:
     """The `fu` with which the decoded picture is nearest, and its mean squared error."""
     best: tuple[float, int] | None = None
     for fu in range(2, 12):
