@@ -7,6 +7,7 @@
 namespace nb = nanobind;
 
 void bind_coder(nb::module_& m);
+void bind_container(nb::module_& m);
 void bind_decode(nb::module_& m);
 void bind_fit(nb::module_& m);
 void bind_plane(nb::module_& m);
@@ -17,6 +18,7 @@ NB_MODULE(_native, m) {
         "Name of the instruction set the kernels use: 'v2', 'v3', 'v4' or 'base'.");
   register_errors();
   bind_coder(m);
+  bind_container(m);
   bind_decode(m);
   bind_fit(m);
   bind_plane(m);

@@ -1,42 +1,17 @@
-// The C interface of include/wyner/decode.h over the C++ decoder.
-#include <new>
-#include <stdexcept>
-
+// The part of include/wyner/decode.h that works on payloads.
+#include "base/c_status.h"
 #include "overfit/codec.h"
-#include "wyner/decode.h"
 
 using namespace wyner::overfit;
+using wyner::guarded;
 
 namespace {
 
 Picture to_picture(const wyner_picture& p) { return {p.width, p.height, p.channels, p.maxval}; }
 
-wyner_status status_of(wyner::ErrorKind kind) {
-  switch (kind) {
-    case wyner::ErrorKind::corrupt: return WYNER_CORRUPT;
-    case wyner::ErrorKind::unsupported: return WYNER_UNSUPPORTED;
-    case wyner::ErrorKind::limit: return WYNER_LIMIT;
-    default: return WYNER_ARGUMENT;
-  }
-}
-
 size_t checked_size(const Picture& p) {
   check_picture(p);
   return size_t(p.width) * p.height * p.channels * (p.maxval > 255 ? 2 : 1);
-}
-
-// Nothing may be thrown into C.
-template <class Work>
-wyner_status guarded(Work work) noexcept {
-  try {
-    return work();
-  } catch (const wyner::Error& error) {
-    return status_of(error.kind);
-  } catch (const std::bad_alloc&) {
-    return WYNER_LIMIT;
-  } catch (...) {
-    return WYNER_ERROR;
-  }
 }
 
 }  // namespace
@@ -68,7 +43,8 @@ extern "C" const char* wyner_status_name(wyner_status status) {
     case WYNER_ARGUMENT: return "bad argument";
     case WYNER_CORRUPT: return "corrupt";
     case WYNER_UNSUPPORTED: return "unsupported";
-    case WYNER_LIMIT: return "out of memory";
+    case WYNER_LIMIT: return "over a limit, or out of memory";
+    case WYNER_SIDE_IMAGE: return "needs a side image";
     default: return "error";
   }
 }

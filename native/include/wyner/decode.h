@@ -1,7 +1,7 @@
-/* wyner: decoding of overfit payloads, for programs that embed the decoder.
+/* wyner: decoding, for programs that embed the decoder. The result is the same on every machine.
  *
- * Reading the file container is the caller's business: the payload is the content of its data chunk, and
- * width, height, channels and maxval come from its header. The result is the same on every machine. */
+ * wyner_info and wyner_decode_memory take a whole .wyn file; the wyner_overfit_ functions take a codec's
+ * payload, for programs that have read the container themselves. */
 #ifndef WYNER_DECODE_H
 #define WYNER_DECODE_H
 
@@ -16,10 +16,49 @@ typedef enum {
   WYNER_OK = 0,
   WYNER_ERROR = 1,       /* anything else */
   WYNER_ARGUMENT = 2,    /* an argument is out of range, or the output too small */
-  WYNER_CORRUPT = 3,     /* the payload is damaged */
-  WYNER_UNSUPPORTED = 4, /* the payload needs a newer decoder */
-  WYNER_LIMIT = 5,       /* not enough memory */
+  WYNER_CORRUPT = 3,     /* the data is damaged */
+  WYNER_UNSUPPORTED = 4, /* the data needs a newer decoder */
+  WYNER_LIMIT = 5,       /* over a limit, or not enough memory */
+  WYNER_SIDE_IMAGE = 7,  /* the file needs a side image, which these functions cannot be given */
 } wyner_status;
+
+/* A short English name of a status; never null. */
+const char *wyner_status_name(wyner_status status);
+
+/* --- files ------------------------------------------------------------------------------------------- */
+
+typedef struct {
+  uint64_t max_pixels; /* width x height; decoding needs about 20 bytes of memory per pixel */
+  uint64_t max_side;   /* the greater of width and height; more than 131072 is never decoded */
+} wyner_limits;        /* where these are optional, a null pointer stands for 2^28 and 32768 */
+
+typedef struct {
+  const void *data; /* a part of the file, or null if there is none */
+  size_t size;
+} wyner_bytes;
+
+typedef struct {
+  uint32_t width, height;
+  int32_t channels;   /* 1 (grey) or 3 (RGB) */
+  int32_t maxval;     /* 255 (samples are uint8_t) or 65535 (uint16_t, native byte order) */
+  int32_t codec, codec_version;
+  size_t samples_size; /* bytes of the decoded samples */
+  size_t alpha_size;   /* bytes of the decoded alpha plane; 0: the picture has none */
+  int32_t needs_side;  /* 1: wyner_decode_memory will return WYNER_SIDE_IMAGE */
+  /* Metadata as stored: a byte, the method, then the data (0: as it is, 1: a zlib stream). */
+  wyner_bytes icc, exif, xmp;
+} wyner_file_info;
+
+/* Reads everything in a file but the samples, all checksums verified. */
+wyner_status wyner_info(const void *file, size_t size, const wyner_limits *limits, wyner_file_info *info);
+
+/* Decodes a file into `samples`, rows of interleaved samples without padding, and its alpha plane into
+ * `alpha`, rows of samples of the same type; both aligned for their type. A null `alpha` leaves an alpha
+ * plane undecoded. Uses at most `threads` threads (1 or more). Outputs are unspecified after an error. */
+wyner_status wyner_decode_memory(const void *file, size_t size, const wyner_limits *limits, int threads,
+                                 void *samples, size_t samples_size, void *alpha, size_t alpha_size);
+
+/* --- payloads of the overfit codec ------------------------------------------------------------------- */
 
 typedef struct {
   int32_t width, height; /* 1..131072 */
@@ -35,9 +74,6 @@ size_t wyner_overfit_output_size(const wyner_picture *picture);
  * check the dimensions against your own limits first. `output` is unspecified after an error. */
 wyner_status wyner_overfit_decode(const void *payload, size_t size, const wyner_picture *picture,
                                   int threads, void *output, size_t output_size);
-
-/* A short English name of a status; never null. */
-const char *wyner_status_name(wyner_status status);
 
 #ifdef __cplusplus
 }

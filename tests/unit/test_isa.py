@@ -1,0 +1,185 @@
+"""One picture from every machine: each instruction set, thread counts, and the native program on arm64.
+
+The arm64 half needs aarch64-linux-gnu-g++ and qemu-aarch64 on the PATH (Debian: g++-aarch64-linux-gnu,
+qemu-user), and is skipped without. With WYNER_REQUIRE_ARM64=1, for CI, a missing tool is a failure instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from wyner import container
+from wyner.container import Container, Header
+
+native = pytest.importorskip("wyner._native", reason="the native extension is not built")
+
+from random_overfit import random_stream  # noqa: E402
+
+NATIVE = Path(__file__).parents[2] / "native"
+X86 = platform.machine().lower() in ("x86_64", "amd64")
+# width, height, channels, bit depth, alpha, model, grids
+CASES = [
+    (77, 53, 3, 8, False, 0, 7),
+    (33, 130, 1, 16, True, 1, 5),
+    (1, 1, 3, 16, False, 2, 9),
+    (130, 19, 3, 8, True, 2, 3),
+]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A file and what it must decode to: colour (H, W, C), alpha as one more plane."""
+
+    data: bytes
+    payload: bytes
+    alpha: bytes | None
+    header: Header
+
+    @property
+    def maxval(self) -> int:
+        return (1 << self.header.bit_depth) - 1
+
+    def decode(self, threads: int) -> NDArray[np.generic]:
+        h = self.header
+        colour = native.overfit_decode(
+            self.payload, h.width, h.height, h.channels, self.maxval, threads=threads
+        )
+        if self.alpha is None:
+            return colour
+        return np.dstack([colour, native.plane_decode(self.alpha, h.width, h.height, self.maxval)])
+
+
+@cache
+def samples() -> list[Sample]:
+    made = []
+    for seed, (width, height, channels, depth, with_alpha, model, grids) in enumerate(CASES):
+        rng = np.random.default_rng(100 + seed)
+        payload = random_stream(rng, width, height, model, grids).encode()
+        alpha = None
+        if with_alpha:
+            ramp = np.add.outer(np.arange(height), np.arange(width)) * 300 % (1 << depth)
+            alpha = native.plane_encode(ramp.astype(np.uint8 if depth == 8 else np.uint16))
+        header = Header(width, height, channels, depth, with_alpha, 1, 1)
+        data = container.write(Container(header, payload, alpha))
+        made.append(Sample(data, payload, alpha, header))
+    return made
+
+
+def digest(threads: int) -> str:
+    h = hashlib.sha256()
+    for sample in samples():
+        h.update(sample.data)
+        h.update(np.ascontiguousarray(sample.decode(threads)).tobytes())
+    return h.hexdigest()
+
+
+@pytest.mark.parametrize("isa", ["v2", "v3", "v4"] if X86 else ["base"])
+def test_every_instruction_set_and_thread_count_agrees(isa: str) -> None:
+    script = "import test_isa as t; print(t.native.active_isa(), t.digest(1), t.digest(2))"
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    environment = {**os.environ, "WYNER_ISA": isa, "PYTHONPATH": path}
+    run = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    if "not available on this processor" in run.stderr:
+        pytest.skip(f"{isa} is not available here")
+    assert run.stdout.split() == [isa, digest(1), digest(1)], run.stderr
+
+
+def need(*names: str) -> str:
+    """Path of the first of these programs that there is; skips the test without one."""
+    for name in names:
+        if path := shutil.which(name):
+            return path
+    message = f"{' or '.join(names)} is not on the PATH"
+    if os.environ.get("WYNER_REQUIRE_ARM64") == "1":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def decoder_sources() -> list[Path]:
+    """What the program needs: not the encoder, whose fitting kernels take long to compile."""
+    folders = ["base", "container", "kernels", "overfit", "plane", "tools"]
+    paths = sorted(path for folder in folders for path in (NATIVE / folder).glob("*.cpp"))
+    return [path for path in paths if not path.name.startswith(("fit_", "soap", "encode"))]
+
+
+@pytest.fixture(scope="module")
+def arm64_decoder(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The command that runs wyner_decode, compiled for arm64, in an emulator."""
+    compiler = need("aarch64-linux-gnu-g++")
+    emulator = need("qemu-aarch64", "qemu-aarch64-static")
+    folder = tmp_path_factory.mktemp("arm64")
+    flags = ["-std=gnu++20", "-O1", "-fno-math-errno", "-ffp-contract=off", "-DWYNER_HAVE_base=1"]
+    flags += ["-DWYNER_ISA=base", f"-I{NATIVE}", f"-I{NATIVE / 'include'}"]
+
+    def compile_one(source: Path) -> str:
+        target = str(folder / f"{source.parent.name}_{source.stem}.o")
+        run = subprocess.run(
+            [compiler, *flags, "-c", str(source), "-o", target], capture_output=True, text=True
+        )
+        assert run.returncode == 0, run.stderr
+        return target
+
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        objects = list(pool.map(compile_one, decoder_sources()))
+    program = str(folder / "wyner_decode")
+    # Linked statically: the emulator then needs none of the other machine's libraries.
+    subprocess.run([compiler, "-static", "-pthread", *objects, "-o", program], check=True)
+    return [emulator, program]
+
+
+def read_picture(data: bytes, shape: tuple[int, ...], maxval: int) -> NDArray[np.generic]:
+    """The samples of a PGM, PPM or PAM file, whose header must be the one of this shape."""
+    height, width, planes = shape
+    if planes in (1, 3):
+        start = f"P{5 if planes == 1 else 6}\n{width} {height}\n{maxval}\n"
+    else:
+        kind = "GRAYSCALE_ALPHA" if planes == 2 else "RGB_ALPHA"
+        start = (
+            f"P7\nWIDTH {width}\nHEIGHT {height}\nDEPTH {planes}\nMAXVAL {maxval}\nTUPLTYPE {kind}\nENDHDR\n"
+        )
+    assert data.startswith(start.encode())
+    return np.frombuffer(data, ">u2" if maxval > 255 else "u1", offset=len(start)).reshape(shape)
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_arm64_decodes_the_same_samples(arm64_decoder: list[str], threads: str, tmp_path: Path) -> None:
+    for sample in samples():
+        (tmp_path / "in.wyn").write_bytes(sample.data)
+        out = tmp_path / "out.pnm"
+        subprocess.run([*arm64_decoder, "-t", threads, str(tmp_path / "in.wyn"), str(out)], check=True)
+        expected = sample.decode(1)
+        np.testing.assert_array_equal(read_picture(out.read_bytes(), expected.shape, sample.maxval), expected)
+
+
+def test_exit_codes_of_the_program(arm64_decoder: list[str], tmp_path: Path) -> None:
+    plain = Container(Header(4, 4, 1, 8, False, 1, 1), b"")
+    files = {
+        3: samples()[0].data[:-1],
+        4: container.write(Container(Header(4, 4, 1, 8, False, 9, 1), b"")),
+        5: container.write(Container(Header(40000, 4, 1, 8, False, 1, 1), b"")),
+        7: container.write(Container(plain.header, b"", side_hash=bytes(16))),
+    }
+    out = tmp_path / "out.pnm"
+    for code, data in files.items():
+        (tmp_path / "in.wyn").write_bytes(data)
+        run = subprocess.run([*arm64_decoder, str(tmp_path / "in.wyn"), str(out)], capture_output=True)
+        assert run.returncode == code and not out.exists(), run.stderr
+    for code, arguments in (
+        (1, [str(tmp_path / "absent.wyn"), str(out)]),
+        (2, []),
+        (2, ["-t", "0", "a", "b"]),
+    ):
+        assert subprocess.run([*arm64_decoder, *arguments], capture_output=True).returncode == code
