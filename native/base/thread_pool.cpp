@@ -17,13 +17,16 @@ struct FlushDenormals {
 #endif
 };
 
-inline void relax() {
+// Phases of a fitting step follow within microseconds, so waiting threads spin; but on a busy machine the one
+// waited for may not be running, so they soon offer their processor, and at last sleep.
+constexpr int kSpins = 1000, kYields = 1000;
+
+void linger(int i) {
+  if (i >= kSpins) std::this_thread::yield();
 #if defined(__SSE__)
-  _mm_pause();
+  else _mm_pause();
 #endif
 }
-
-constexpr int kSpins = 4000;  // phases of a fitting step follow within microseconds; sleeping would cost more
 
 }  // namespace
 
@@ -46,7 +49,7 @@ void ThreadPool::drain(int thread) {
 void ThreadPool::work(int thread) {
   uint32_t seen = 0;
   for (;;) {
-    for (int i = 0; i < kSpins && generation_.load() == seen; ++i) relax();
+    for (int i = 0; i < kSpins + kYields && generation_.load() == seen; ++i) linger(i);
     generation_.wait(seen);
     seen = generation_.load();
     if (stop_) return;
@@ -68,7 +71,7 @@ void ThreadPool::run(int count, const std::function<void(int, int)>& task) {
   generation_.notify_all();
   drain(0);
   for (int left = busy_.load(), i = 0; left; left = busy_.load()) {
-    if (++i < kSpins) relax();
+    if (++i < kSpins + kYields) linger(i);
     else busy_.wait(left);
   }
 }

@@ -21,8 +21,12 @@ from .stream import Coded, Picture, code, round_latents
 from .weights import QuantisedWeights, network_bits, quantise_weights
 
 PROBE_STEPS = 100
+THREAD_PIXELS = 50_000  # below so many pixels a thread costs more than it gives
 TOLERANCE = 0.01
-CLOSING_ROUNDS = 10
+CLOSING_ROUNDS = 8
+CLOSING_BEGIN = 0.6
+FIRST_LOOK = 0.1  # fraction of the main phase after which a target is steered for
+YOUNG = 0.15  # what bits and error still lose from then on, at about the square of the time left
 
 
 @dataclass
@@ -54,9 +58,8 @@ class _Fit:
         """A fresh fitter with the model for the present multiplier."""
         grids = grid_count(self.picture.width, self.picture.height)
         self.model = load_model(model_index(self.settings.effort, self.lam), grids)
-        self.fitter = _native.Fitter(
-            self.image, self.model.index, grids, self.settings.threads, self.settings.seed
-        )
+        threads = min(self.settings.threads, 1 + self.pixels // THREAD_PIXELS)
+        self.fitter = _native.Fitter(self.image, self.model.index, grids, threads, self.settings.seed)
         self.network_bits = network_bits(self.model, self.fitter.get_params())
 
     def report(self, phase: str, bits: float, mse: float) -> None:
@@ -86,6 +89,15 @@ class _Fit:
     def steer(self, bits: float, mse: float, gain: float) -> None:
         self.lam = steered(self.lam, self.goal.log_error(bits + self.network_bits, mse), gain)
 
+    def rounded(self) -> tuple[float, float]:
+        """Latent bits and mean squared error with the latents rounded; renews ``network_bits``."""
+        latents = self.fitter.get_latents()
+        self.fitter.set_latents([y.astype(np.float32) for y in round_latents(latents)])
+        state = self.fitter.gradients(self.lam)
+        self.fitter.set_latents(latents)
+        self.network_bits = network_bits(self.model, self.fitter.get_params())
+        return float(sum(state["grid_bits"])), float(state["mse"])
+
 
 def _probe(fit: _Fit) -> None:
     """Find roughly the multiplier of a target, so that the right model is begun with."""
@@ -101,15 +113,18 @@ def _probe(fit: _Fit) -> None:
 
 def _main_phase(fit: _Fit) -> None:
     plan = fit.plan
-    gain = min(0.4, max(0.05, 8 * CHUNK / plan.steps))  # errors die out within about an eighth of the fit
+    look_every = max(1, plan.steps // (20 * CHUNK)) * CHUNK
     for step in range(0, plan.steps, CHUNK):
         x = step / plan.steps
         c = plan.cosine(x)
         mse, bits = fit.run(CHUNK, (plan.lr_latents * c, plan.lr_params * c), plan.anneal(x))
         fit.done += CHUNK
-        if x > 0.05:
-            fit.steer(bits, mse, gain)
-        if step % (10 * CHUNK) == 0:
+        if fit.goal.lam is None and x >= FIRST_LOOK and step % look_every == 0:
+            bits, mse = fit.rounded()
+            young = YOUNG * (1 - x) ** 2
+            # Less and less: late in the annealing the latents hardly move, and the multiplier would run away.
+            fit.steer(bits * (1 - young), mse * (1 - young), 0.6 * (1 - x))
+        elif step % (10 * CHUNK) == 0:
             fit.network_bits = network_bits(fit.model, fit.fitter.get_params())
         fit.report("fit", bits, mse)
 
@@ -139,12 +154,12 @@ def _quantise_networks(fit: _Fit) -> QuantisedWeights:
     return weights
 
 
-def _latent_phase(fit: _Fit) -> None:
-    """A short stretch of the latents alone, at the end of the annealing."""
-    steps = fit.plan.closing_steps
-    for step in range(0, steps, CHUNK):
-        rate = 0.3 * fit.plan.lr_latents * (1 - step / steps)
-        mse, bits = fit.run(min(CHUNK, steps - step), (rate, 0.0), fit.plan.anneal(1.0))
+def _closing_round(fit: _Fit) -> None:
+    """The latents alone, annealed again from CLOSING_BEGIN, with the multiplier as it now is."""
+    plan = fit.plan
+    for step in range(0, plan.closing_steps, CHUNK):
+        x = CLOSING_BEGIN + (1 - CLOSING_BEGIN) * step / plan.closing_steps
+        mse, bits = fit.run(CHUNK, (plan.lr_latents * plan.cosine(x), 0.0), plan.anneal(x))
         fit.report("closing", bits, mse)
 
 
@@ -156,16 +171,16 @@ def _finish(fit: _Fit, weights: QuantisedWeights) -> Coded:
         return code(fit.picture, fit.model, weights, latents, fit.settings.threads)
 
     def miss(coded: Coded) -> float:
-        return abs(fit.goal.log_error(8.0 * len(coded.payload), coded.mse))
+        return fit.goal.log_error(8.0 * len(coded.payload), coded.mse)
 
     best = coded = attempt()
     for _ in range(CLOSING_ROUNDS):
         if fit.goal.met(8.0 * len(coded.payload), coded.mse, TOLERANCE):
             break
-        fit.lam = steered(fit.lam, fit.goal.log_error(8.0 * len(coded.payload), coded.mse), 1.0)
-        _latent_phase(fit)
+        fit.lam = steered(fit.lam, miss(coded), 1.5, most=0.7)
+        _closing_round(fit)
         coded = attempt()
-        if miss(coded) < miss(best):
+        if abs(miss(coded)) < abs(miss(best)):
             best = coded
     return best
 

@@ -71,6 +71,6 @@ def clamp(lam: float) -> float:
     return min(max(lam, LAMBDA_RANGE[0]), LAMBDA_RANGE[1])
 
 
-def steered(lam: float, log_error: float, gain: float) -> float:
-    """One step of the controller, at most a factor of 1.35."""
-    return clamp(lam * math.exp(max(-0.3, min(0.3, gain * log_error))))
+def steered(lam: float, log_error: float, gain: float, most: float = 0.3) -> float:
+    """One step of the controller; ``most`` is the largest change of ln(lambda)."""
+    return clamp(lam * math.exp(max(-most, min(most, gain * log_error))))

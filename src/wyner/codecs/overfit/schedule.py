@@ -40,8 +40,8 @@ class Plan:
     """A fit in full: constants of the main phase and lengths of what follows.
 
     After the main phase (soft rounding, noise) the latents are rounded and the networks alone are fitted for
-    ``network_steps``; they are then quantised. If a size or a PSNR is asked for, the latents alone go on
-    towards it in rounds of ``closing_steps``.
+    ``network_steps``; they are then quantised. Where a size or a PSNR is missed, the latents are annealed
+    again in rounds of ``closing_steps``.
     """
 
     steps: int
@@ -50,7 +50,7 @@ class Plan:
     lr_latents: float = 0.16
     lr_params: float = 0.01
     lr_end: float = 0.02
-    temperature: tuple[float, float] = (0.45, 0.08)
+    temperature: tuple[float, float] = (0.45, 0.05)
     noise: tuple[float, float] = (0.22, 0.15)
     weight_rate: float = 1.0
 
@@ -67,7 +67,7 @@ class Plan:
 def plan_for(effort: int) -> Plan:
     """The plan of an effort level 1..10."""
     steps = EFFORTS[effort].steps
-    return Plan(steps, network_steps=max(CHUNK, steps // 20), closing_steps=max(2 * CHUNK, steps // 50))
+    return Plan(steps, network_steps=max(CHUNK, steps // 20), closing_steps=max(2 * CHUNK, steps // 10))
 
 
 def model_index(effort: int, lam: float) -> int:

@@ -1,0 +1,96 @@
+"""The overfitted codec from end to end: goals, determinism, formats. Pictures are tiny: fits take moments."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from skimage import data
+
+import wyner
+from wyner.codecs.overfit.model import load_model, tensor_shapes
+from wyner.codecs.overfit.schedule import grid_count, lambda_of_quality
+from wyner.codecs.overfit.weights import network_bits, quantise_weights
+
+PHOTO = np.ascontiguousarray(data.astronaut()[60:156, 160:300])
+
+
+def bits_per_pixel(encoded: bytes) -> float:
+    return 8 * len(encoded) / (PHOTO.shape[0] * PHOTO.shape[1])
+
+
+def test_more_quality_is_more_bytes_and_less_error() -> None:
+    files = [wyner.encode(PHOTO, quality=q, effort=1) for q in (20, 50, 80)]
+    errors = [wyner.compare(PHOTO, f).psnr_db for f in files]
+    assert sorted(map(len, files)) == [len(f) for f in files]
+    assert sorted(errors) == errors
+    assert errors[2] > errors[0] + 6
+
+
+@pytest.mark.parametrize("bpp", [0.7, 2.0])
+def test_target_bpp_is_met_within_two_percent(bpp: float) -> None:
+    assert bits_per_pixel(wyner.encode(PHOTO, target_bpp=bpp, effort=2)) == pytest.approx(bpp, rel=0.02)
+
+
+def test_target_psnr_is_met() -> None:
+    encoded = wyner.encode(PHOTO, target_psnr=32.0, effort=2)
+    assert wyner.compare(PHOTO, encoded).psnr_db == pytest.approx(32.0, rel=0.02)
+
+
+def test_threads_do_not_change_a_byte() -> None:
+    big = np.tile(PHOTO, (4, 2, 1))  # small pictures are fitted on one thread anyway
+    one, two = (wyner.encode(big, quality=40, effort=1, threads=n) for n in (1, 2))
+    assert one == two
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 9, 1), (17, 2, 3), (33, 40, 1)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_any_size_and_depth_comes_back_near(shape: tuple[int, int, int], dtype: type) -> None:
+    ramp = np.linspace(0.2, 0.8, shape[0] * shape[1])[:, None].repeat(shape[2], 1).reshape(shape)
+    pixels = (ramp * np.iinfo(dtype).max).astype(dtype)
+    image = wyner.decode(wyner.encode(pixels, quality=80, effort=1))
+    assert image.pixels.shape == shape and image.pixels.dtype == dtype
+    error = np.abs(image.pixels.astype(float) - pixels) / np.iinfo(dtype).max
+    assert error.mean() < 0.03
+
+
+def test_prior_layout_covers_every_parameter() -> None:
+    for grids in (1, 4, 7, 9):
+        model = load_model(2, grids)
+        size = sum(int(np.prod(s)) for s in tensor_shapes(model.S, model.F, model.N, model.M, grids).values())
+        assert model.mean.size == model.scale.size == model.group.size == size
+
+
+def test_parameters_at_the_prior_cost_almost_nothing() -> None:
+    model = load_model(1, 7)
+    at_prior = np.ldexp(model.mean.astype(np.float32), -14)
+    assert network_bits(model, at_prior) < network_bits(model, at_prior + 0.3) / 2
+
+
+def test_steps_of_weights_follow_their_weight_in_the_loss() -> None:
+    """A quadratic loss that is steeper for one group must give that group finer steps."""
+    model = load_model(1, 7)
+    rng = np.random.default_rng(0)
+    params = (np.ldexp(model.mean, -14) + rng.normal(0, 0.05, model.mean.size)).astype(np.float32)
+
+    def fineness(steep: float) -> int:
+        weight = np.where(model.group == 0, steep, 1e-4)
+        loss = lambda p: float((weight * (p - params) ** 2).sum())  # noqa: E731
+        return quantise_weights(model, params, 1e-3, 400_000, loss).k[0]
+
+    assert fineness(1e-3) > fineness(1e-6)
+
+
+def test_grids_grow_with_the_picture() -> None:
+    assert [grid_count(*s) for s in ((1, 1), (2, 1), (768, 512), (2000, 1000), (6000, 4000))] == [
+        1,
+        2,
+        7,
+        8,
+        9,
+    ]
+
+
+def test_quality_is_even_in_log_lambda() -> None:
+    assert lambda_of_quality(25) / lambda_of_quality(50) == pytest.approx(
+        lambda_of_quality(50) / lambda_of_quality(75)
+    )
