@@ -1,12 +1,12 @@
-"""Train the priors of the networks by Reptile (Nichol et al. 2018): fit a crop, move the prior towards the result.
+"""Train the priors of the networks by Reptile (Nichol et al. 2018): fit a crop, move the prior to the result.
 
     python tools/train_priors.py FOLDER... --architecture large --state large.npz --minutes 30
     python tools/train_priors.py --architecture large --state large.npz --write
 
-The first command goes on from the state file if it is there and may be stopped at any time; several may run at
-once on state files of their own. The second puts the priors into models.json (then run tools/make_tables.py).
-One prior is kept for each range of lambda. The means start a fit and are what its file codes differences to; the
-scales are the mean absolute differences seen, the Laplace scales of those differences.
+The first command goes on from the state file if it is there and may be stopped at any time; several may run
+at once on state files of their own. The second puts the priors into models.json (then run
+tools/make_tables.py). One prior is kept for each range of lambda. The means start a fit and are what its file
+codes differences to; the scales are the mean absolute differences seen, the Laplace scales of those.
 """
 
 from __future__ import annotations
