@@ -41,46 +41,41 @@ inline Rate laplace(V q, V mu, V s_raw, float scale) {
   return r;
 }
 
+// Layers that share their inputs or outputs are one matrix: [wo wl] forward, [w1; wl] transposed backward.
 template <int A, int N>
 struct Arm {
-  static constexpr int kParams = N * A + N + N * N + N + 2 * N + 2 * A + 2;
-  const float *w1, *b1, *w2, *b2, *wo, *wl, *bo;
-  float w1t[A * N], w2t[N * N], wot[2 * N], wlt[2 * A];
-  V gw1[N * A], gb1[N], gw2[N * N], gb2[N], gwo[2 * N], gwl[2 * A], gbo[2];
-  V bits;
+  const float *w1, *b1, *w2, *b2, *bo;
+  float out_w[2 * (N + A)], out_wt[N * 2], w2t[N * N], in_wt[A * (N + 2)];
+  V gw1[N * A] = {}, gb1[N] = {}, gw2[N * N] = {}, gb2[N] = {}, gout[2 * (N + A)] = {}, gbo[2] = {};
+  V bits{};
 
   explicit Arm(const float* p) {
     w1 = p;
     b1 = w1 + N * A;
     w2 = b1 + N;
     b2 = w2 + N * N;
-    wo = b2 + N;
-    wl = wo + 2 * N;
+    const float *wo = b2 + N, *wl = wo + 2 * N;
     bo = wl + 2 * A;
-    transpose(w1, N, A, w1t);
-    transpose(w2, N, N, w2t);
-    transpose(wo, 2, N, wot);
-    transpose(wl, 2, A, wlt);
-    std::memset(gw1, 0, sizeof gw1);
-    std::memset(gb1, 0, sizeof gb1);
-    std::memset(gw2, 0, sizeof gw2);
-    std::memset(gb2, 0, sizeof gb2);
-    std::memset(gwo, 0, sizeof gwo);
-    std::memset(gwl, 0, sizeof gwl);
-    std::memset(gbo, 0, sizeof gbo);
-    bits = V{};
+    for (int o = 0; o < 2; ++o) {
+      std::memcpy(out_w + o * (N + A), wo + o * N, sizeof(float) * N);
+      std::memcpy(out_w + o * (N + A) + N, wl + o * A, sizeof(float) * A);
+    }
+    transpose(wo, 2, N, out_wt, 2);
+    transpose(w2, N, N, w2t, N);
+    transpose(w1, N, A, in_wt, N + 2);
+    transpose(wl, 2, A, in_wt + N, N + 2);
   }
 
   // One block of pixels from column x0: reads ctx[c] and q, writes dctx[c] and dq.
   void block(const float* const* ctx, const float* q, int x0, int w, float scale, float* const* dctx,
              float* dq) {
-    Block x[A], h1[N], h2[N], out[2], dh2[N], dh1[N], dx[A];
+    Block h1[N], h2x[N + A], dh2[N], back[N + 2], dx[A];
+    Block *h2 = h2x, *x = h2x + N, *dh1 = back, *out = back + N;
     for (int c = 0; c < A; ++c)
       for (int p = 0; p < kVecs; ++p) x[c][p] = load(ctx[c] + x0 + p * kLanes);
-    dense<A, N, true, false>(w1, b1, x, h1);
-    dense<N, N, true, false>(w2, b2, h1, h2);
-    dense<N, 2, false, false>(wo, bo, h2, out);
-    dense<A, 2, false, true>(wl, nullptr, x, out);
+    dense_relu<A, N>(w1, b1, x, h1);
+    dense_relu<N, N>(w2, b2, h1, h2);
+    dense<N + A, 2>(out_w, bo, h2x, out);
     for (int p = 0; p < kVecs; ++p) {
       const int column = x0 + p * kLanes;
       Rate r = laplace(load(q + column), out[0][p], out[1][p], scale);
@@ -91,18 +86,12 @@ struct Arm {
       store(dq + column, as_float(as_int(r.dq) & inside));
     }
     bias_sum<2>(out, gbo);
-    outer<N, 2>(out, h2, gwo);
-    outer<A, 2>(out, x, gwl);
-    dense<2, N, false, false>(wot, nullptr, out, dh2);
-    relu_mask<N>(h2, dh2);
-    bias_sum<N>(dh2, gb2);
+    outer<N + A, 2>(out, h2x, gout);
+    dense_backward<2, N>(out_wt, out, h2, dh2, gb2);
     outer<N, N>(dh2, h1, gw2);
-    dense<N, N, false, false>(w2t, nullptr, dh2, dh1);
-    relu_mask<N>(h1, dh1);
-    bias_sum<N>(dh1, gb1);
+    dense_backward<N, N>(w2t, dh2, h1, dh1, gb1);
     outer<A, N>(dh1, x, gw1);
-    dense<N, A, false, false>(w1t, nullptr, dh1, dx);
-    dense<2, A, false, true>(wlt, nullptr, out, dx);
+    dense<N + 2, A>(in_wt, nullptr, back, dx);
     for (int c = 0; c < A; ++c)
       for (int p = 0; p < kVecs; ++p) store(dctx[c] + x0 + p * kLanes, dx[c][p]);
   }
@@ -115,8 +104,10 @@ struct Arm {
     put(gb1, N);
     put(gw2, N * N);
     put(gb2, N);
-    put(gwo, 2 * N);
-    put(gwl, 2 * A);
+    put(gout, N);
+    put(gout + N + A, N);
+    put(gout + N, A);
+    put(gout + 2 * N + A, A);
     put(gbo, 2);
   }
 };
@@ -130,8 +121,7 @@ struct Rows {
   float* context(int y, int c) const { return base + ((y & 3) * (S + 1) + c) * row + kPad; }
   float* direct(int y) const { return context(y, S); }
   float* feature(int f) const { return base + (4 * (S + 1) + f) * row + kPad; }
-  float* gfeature(int f) const { return feature(F + f); }
-  float* gfeature_sum(int f) const { return feature(2 * F + f); }
+  float* gfeature(int y, int f) const { return feature((1 + (y & 1)) * F + f); }
 };
 
 // Gradient of row r: what rows r..r+3 ask of it, in gather form (scattered stores would stall).
@@ -152,26 +142,33 @@ void gather_row(const ArmTask& t, const Rows& rows, int r) {
   }
 }
 
-void expand_features(const ArmTask& t, const Rows& rows, int y) {
-  for (int f = 0; f < t.F; ++f) {
-    const float* src = t.features + f * t.feature_plane + (y >> 1) * t.feature_stride;
-    float* dst = rows.feature(f);
-    for (int x = 0; x < (t.w + 1) / 2; ++x) dst[2 * x] = dst[2 * x + 1] = src[x];
+// The gradients of a row are written in whole blocks; gathering them reaches a few columns farther.
+void clear_edges(const ArmTask& t) {
+  const int row = row_floats(t.stride), written = (t.w + kBlock - 1) / kBlock * kBlock;
+  float* end = t.scratch + WYNER_ISA::fit_arm_scratch(t.S, t.F, t.N, t.stride);
+  for (float* p = t.scratch; p < end; p += row) {
+    std::memset(p, 0, sizeof(float) * kPad);
+    std::memset(p + kPad + written, 0, sizeof(float) * (row - kPad - written));
   }
 }
 
-void reduce_features(const ArmTask& t, const Rows& rows, int y) {
-  const bool last = (y & 1) || y == t.row1 - 1;
+void expand_features(const ArmTask& t, const Rows& rows, int y) {
   for (int f = 0; f < t.F; ++f) {
-    const float* g = rows.gfeature(f);
-    float* s = rows.gfeature_sum(f);
-    if (y & 1)
-      for (int x = 0; x < t.w + 1; ++x) s[x] += g[x];
-    else
-      std::memcpy(s, g, (t.w + 1) * sizeof(float));
-    if (!last) continue;
+    const float* src = t.features + f * t.feature_plane + (y >> 1) * t.feature_stride;
+    for (int x = 0; 2 * x < t.w; x += kLanes) store_interleaved(rows.feature(f) + 2 * x, load(src + x), load(src + x));
+  }
+}
+
+// Gradient of a row of features: sums over 2x2 latents, of rows y - 1 and y or, without a partner, of row y.
+void reduce_features(const ArmTask& t, const Rows& rows, int y) {
+  for (int f = 0; f < t.F; ++f) {
+    const float *g0 = rows.gfeature(0, f), *g1 = rows.gfeature(y, f);
     float* dst = t.gfeatures + f * t.feature_plane + (y >> 1) * t.feature_stride;
-    for (int x = 0; x < (t.w + 1) / 2; ++x) dst[x] = s[2 * x] + s[2 * x + 1];
+    for (int x = 0; 2 * x < t.w; x += kLanes) {
+      V a = load(g0 + 2 * x), b = load(g0 + 2 * x + kLanes);
+      if (y & 1) a += load(g1 + 2 * x), b += load(g1 + 2 * x + kLanes);
+      store(dst + x, even_lanes(a, b) + odd_lanes(a, b));
+    }
   }
 }
 
@@ -179,7 +176,7 @@ template <int A, int N>
 void run(ArmTask& t) {
   Arm<A, N> arm(t.params);
   const Rows rows{t.scratch, t.S, t.F, row_floats(t.stride)};
-  std::memset(t.scratch, 0, sizeof(float) * WYNER_ISA::fit_arm_scratch(t.S, t.F, t.N, t.stride));
+  clear_edges(t);
   for (int y = t.row0; y < t.row1 + kPadRows; ++y) {
     if (y < t.row1) {
       const float* ctx[A];
@@ -191,11 +188,11 @@ void run(ArmTask& t) {
       }
       for (int f = 0; f < t.F; ++f) {
         ctx[t.S + f] = rows.feature(f);
-        dctx[t.S + f] = rows.gfeature(f);
+        dctx[t.S + f] = rows.gfeature(y, f);
       }
       for (int x = 0; x < t.w; x += kBlock)
         arm.block(ctx, t.q + y * t.stride, x, t.w, t.gradient_scale, dctx, rows.direct(y));
-      reduce_features(t, rows, y);
+      if ((y & 1) || y == t.row1 - 1) reduce_features(t, rows, y);
     }
     const int r = y - kPadRows;
     if (r >= 0) gather_row(t, rows, r);

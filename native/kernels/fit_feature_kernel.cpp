@@ -13,30 +13,37 @@ int feature_scratch(int width);
 namespace {
 using namespace wyner;
 
-inline int row_floats(int width) { return (width + 15) / 16 * 16 + 64; }
+inline int round_up(int v, int to) { return (v + to - 1) / to * to; }
+inline int row_floats(int width) { return round_up(width, 16) + 64; }
 inline int clampi(int v, int lo, int hi) { return v < lo ? lo : (v > hi ? hi : v); }
+
+// Elements 0..n-1 of src, each twice.
+void double_row(const float* src, int n, float* dst) {
+  for (int x = 0; x < n; x += kLanes) store_interleaved(dst + 2 * x, load(src + x), load(src + x));
+}
 
 // The six input rows at row y of the maps; source rows that are halved once or twice more are repeated.
 void input_rows(const FeatureTask& t, int y, const float** in) {
   const int row = row_floats(t.w);
+  float* half = t.scratch;
   for (int m = 0; m < t.sources; ++m)
     for (int k = 0; k < 2; ++k) {
       const float* src = (k ? t.magnitude : t.q)[m] + long(y >> m) * t.source_stride[m];
-      if (m == 0) {
-        in[k] = src;
-        continue;
-      }
       float* dst = t.scratch + (2 * m + k) * row;
-      for (int x = 0; x < t.w; ++x) dst[x] = src[x >> m];
-      in[2 * m + k] = dst;
+      if (m == 2) double_row(src, (t.w + 3) / 4, half);
+      if (m > 0) double_row(m == 2 ? half : src, (t.w + 1) / 2, dst);
+      in[2 * m + k] = m > 0 ? dst : src;
     }
 }
 
-void add_reduced(float* dst, const float* g, int w, int m) {
-  if (m == 0)
-    for (int x = 0; x < w; ++x) dst[x] += g[x];
-  else
-    for (int x = 0; x < w; ++x) dst[x >> m] += g[x];
+// dst[x >> m] += g[x]; g is overwritten, and zero for four vectors from w on.
+void add_reduced(float* dst, float* g, int w, int m) {
+  for (; m > 0; --m, w = (w + 1) / 2)
+    for (int x = 0; 2 * x < round_up(w, 4 * kLanes); x += kLanes) {  // whole pairs of vectors for the next round
+      const V a = load(g + 2 * x), b = load(g + 2 * x + kLanes);
+      store(g + x, even_lanes(a, b) + odd_lanes(a, b));
+    }
+  for (int x = 0; x < w; x += kLanes) store(dst + x, load(dst + x) + load(g + x));
 }
 
 void smooth_row(const float* x, int w, float* out) {
@@ -44,11 +51,51 @@ void smooth_row(const float* x, int w, float* out) {
     store(out + i, load(x + i) * 0.5f + (load(x + i - 1) + load(x + i + 1)) * 0.25f);
 }
 
+// Gradients of the weights of map f, whose gradient has row g.
+template <int kInputs>
+void weight_gradient(const float* const* in, const float* g, int w, V* gw, V* gb) {
+  V sums[kInputs + 1] = {}, bias{};
+  for (int x = 0; x < w; x += kLanes) {
+    const V gv = where(lane_index() + float(x) < splat(float(w)), load(g + x));
+    bias += gv;
+    for (int i = 0; i < kInputs; ++i) sums[i] += gv * load(in[i] + x);
+  }
+  for (int i = 0; i < kInputs; ++i) gw[i] += sums[i];
+  *gb += bias;
+}
+
+template <int kSources>
+void backward(FeatureTask& t) {
+  constexpr int kInputs = 2 * kSources;
+  V gw[6 * 8] = {}, gb[8] = {};
+  float* gin = t.scratch + 6 * row_floats(t.w);
+  for (int y = t.row0; y < t.row1; ++y) {
+    const float *in[6], *g[8];
+    input_rows(t, y, in);
+    for (int f = 0; f < t.F; ++f) {
+      g[f] = t.gfeatures + long(f) * t.plane + long(y) * t.stride;
+      weight_gradient<kInputs>(in, g[f], t.w, gw + 6 * f, gb + f);
+    }
+    for (int i = 0; i < kInputs; ++i) {
+      for (int x = 0; x < t.w; x += kLanes) {
+        V s{};
+        for (int f = 0; f < t.F; ++f) s += load(g[f] + x) * t.weights[f * 6 + i];
+        store(gin + x, where(lane_index() + float(x) < splat(float(t.w)), s));
+      }
+      for (int x = 0; x < 4 * kLanes; x += kLanes) store(gin + round_up(t.w, kLanes) + x, V{});
+      const int m = i / 2;
+      add_reduced((i & 1 ? t.gmagnitude : t.gq)[m] + long(y >> m) * t.source_stride[m], gin, t.w, m);
+    }
+  }
+  for (int i = 0; i < 6 * t.F; ++i) t.gweights[i] = sum(gw[i]);
+  for (int f = 0; f < t.F; ++f) t.gbias[f] = sum(gb[f]);
+}
+
 }  // namespace
 
 namespace wyner::WYNER_ISA {
 
-int feature_scratch(int width) { return 12 * row_floats(width); }
+int feature_scratch(int width) { return 8 * row_floats(width); }
 
 void features_forward(FeatureTask& t) {
   const int inputs = 2 * t.sources;
@@ -67,35 +114,12 @@ void features_forward(FeatureTask& t) {
 }
 
 void features_backward(FeatureTask& t) {
-  const int inputs = 2 * t.sources;
-  V gw[6 * 8] = {}, gb[8] = {};
-  float* gin = t.scratch + 6 * row_floats(t.w);
-  for (int y = t.row0; y < t.row1; ++y) {
-    const float* in[6];
-    input_rows(t, y, in);
-    for (int f = 0; f < t.F; ++f) {
-      const float* g = t.gfeatures + long(f) * t.plane + long(y) * t.stride;
-      for (int x = 0; x < t.w; x += kLanes) {
-        const VI inside = lane_index() + float(x) < splat(float(t.w));
-        const V gv = as_float(as_int(load(g + x)) & inside);
-        gb[f] += gv;
-        for (int i = 0; i < inputs; ++i)
-          gw[f * 6 + i] += as_float(as_int(gv * load(in[i] + x)) & inside);
-      }
-    }
-    for (int i = 0; i < inputs; ++i) {
-      for (int x = 0; x < t.w; x += kLanes) {
-        V s{};
-        for (int f = 0; f < t.F; ++f)
-          s += load(t.gfeatures + long(f) * t.plane + long(y) * t.stride + x) * t.weights[f * 6 + i];
-        store(gin + x, s);
-      }
-      const int m = i / 2;
-      add_reduced((i & 1 ? t.gmagnitude : t.gq)[m] + long(y >> m) * t.source_stride[m], gin, t.w, m);
-    }
+  switch (t.sources) {
+    case 0: return backward<0>(t);
+    case 1: return backward<1>(t);
+    case 2: return backward<2>(t);
+    default: return backward<3>(t);
   }
-  for (int i = 0; i < 6 * t.F; ++i) t.gweights[i] = sum(gw[i]);
-  for (int f = 0; f < t.F; ++f) t.gbias[f] = sum(gb[f]);
 }
 
 void magnitude_forward(MagnitudeTask& t) {

@@ -103,7 +103,8 @@ struct AdamRow {
   float lr, beta1, beta2, correction1, correction2, eps;
 };
 
-// Separable filters. Rows row0..row1-1 of `out` (forward) or of `gin` (backward).
+// Separable filters. Rows row0..row1-1 of `out` (forward) or of `gin` (backward); row0 is even. The upsampling sets
+// gin, the filter before it adds to gin. gout is zero outside the picture.
 struct FilterTask {
   const float* taps;     // 4
   const float* in;
@@ -111,7 +112,6 @@ struct FilterTask {
   float* out;
   const float* gout;
   float* gin;
-  bool add_gin;          // add to gin instead of setting it
   int out_w, out_h, out_stride, row0, row1;
   float gtaps[4];        // out
   float* scratch;        // filter_scratch_floats()
@@ -122,7 +122,7 @@ struct FitKernels {
   void (*arm)(ArmTask&);
   int (*arm_scratch_floats)(int S, int F, int N, int stride);
   void (*synth)(SynthTask&);
-  int (*synth_scratch_floats)(int rows, int stride);
+  int (*synth_scratch_floats)(int stride);
   void (*mlp)(MlpTask&);
   void (*quantise)(QuantiseRow&);
   void (*adam)(AdamRow&);

@@ -9,7 +9,7 @@ namespace wyner::WYNER_ISA {
 void fit_arm(ArmTask& t);
 int fit_arm_scratch(int S, int F, int N, int stride);
 void fit_synth(SynthTask& t);
-int fit_synth_scratch(int rows, int stride);
+int fit_synth_scratch(int stride);
 void fit_mlp(MlpTask& t);
 void up_forward(FilterTask& t);
 void up_backward(FilterTask& t);

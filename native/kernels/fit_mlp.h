@@ -15,34 +15,38 @@ struct SynthLayout {
         c2(d1 + 3), d2(c2 + 81), end(d2 + 3) {}
 };
 
-// GP is G rounded up to a multiple of 4; the extra inputs are zero.
+inline void prefetch_block(const float* p) {
+  for (int i = 0; i < wyner::kBlock; i += 16) __builtin_prefetch(p + i);
+}
+
+// GP is G + 1 rounded up to a multiple of 4. Input G is 1, so that its weights are the biases; any more are 0.
 template <int GP, int M>
 struct Mlp {
-  float w1[M * GP], wl[3 * GP];
-  const float *b1, *w2, *b2;
+  float w1[M * GP], out_w[3 * (M + GP)];  // rows of out_w: w2, then wl and b2
 
   Mlp(const float* p, int G) {
     const SynthLayout at(G, M);
-    for (int o = 0; o < M; ++o)
-      for (int i = 0; i < GP; ++i) w1[o * GP + i] = i < G ? p[at.w1 + o * G + i] : 0.0f;
-    for (int o = 0; o < 3; ++o)
-      for (int i = 0; i < GP; ++i) wl[o * GP + i] = i < G ? p[at.wl + o * G + i] : 0.0f;
-    b1 = p + at.b1;
-    w2 = p + at.w2;
-    b2 = p + at.b2;
+    for (int o = 0; o < M; ++o) with_bias(p + at.w1 + o * G, p[at.b1 + o], G, w1 + o * GP);
+    for (int o = 0; o < 3; ++o) {
+      std::memcpy(out_w + o * (M + GP), p + at.w2 + o * M, sizeof(float) * M);
+      with_bias(p + at.wl + o * G, p[at.b2 + o], G, out_w + o * (M + GP) + M);
+    }
+  }
+
+  static void with_bias(const float* w, float b, int G, float* out) {
+    for (int i = 0; i < GP; ++i) out[i] = i < G ? w[i] : (i == G ? b : 0.0f);
   }
 
   static void load_inputs(const float* const* u, int G, long at, Block* x) {
+    for (int i = 0; i < G; ++i)
+      prefetch_block(u[i] + at + 2 * wyner::kBlock);  // many planes at once are too much for the hardware's prefetching
     for (int i = 0; i < GP; ++i)
-      for (int p = 0; p < kVecs; ++p) x[i][p] = i < G ? load(u[i] + at + p * kLanes) : V{};
+      for (int p = 0; p < kVecs; ++p) x[i][p] = i < G ? load(u[i] + at + p * kLanes) : splat(i == G ? 1.0f : 0.0f);
   }
 
-  void hidden(const Block* x, Block* h) const { dense<GP, M, true, false>(w1, b1, x, h); }
-
-  void output(const Block* x, const Block* h, Block* z) const {
-    dense<M, 3, false, false>(w2, b2, h, z);
-    dense<GP, 3, false, true>(wl, nullptr, x, z);
-  }
+  // hx: M hidden units, then the GP inputs.
+  void hidden(Block* hx) const { dense_relu<GP, M>(w1, nullptr, hx + M, hx); }
+  void output(const Block* hx, Block* z) const { dense<M + GP, 3>(out_w, nullptr, hx, z); }
 };
 
 }  // namespace

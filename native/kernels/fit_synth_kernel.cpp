@@ -1,11 +1,12 @@
 // Synthesis, squared error and the way back to z0 for one strip of rows; rows around the strip are recomputed.
+// Stages follow each other one row apart, so that few rows are alive and stay in the cache.
 //
 //   u --> 1x1 layers --> z0 --> r = relu(c1 * z0 + d1) --> z = z0 + c2 * r + d2 --> YCoCg to RGB --> error
 #include "kernels/fit_mlp.h"
 
 namespace wyner::WYNER_ISA {
 void fit_synth(SynthTask& t);
-int fit_synth_scratch(int rows, int stride);
+int fit_synth_scratch(int stride);
 }  // namespace wyner::WYNER_ISA
 
 namespace {
@@ -13,11 +14,13 @@ using namespace wyner;
 
 inline int row_floats(int stride) { return stride + 2 * kPad; }
 
-// A strip's rows of three planes; row and column -1 and the one past the end are readable.
-struct Strip {
+constexpr int kRing = 8;  // rows kept; the farthest apart in use at once are 4
+
+// The latest rows of three planes; column -1 and the one past the end are readable.
+struct Ring {
   float* base;
-  int first, row;
-  float* at(int y, int plane) const { return base + ((y - first) * 3 + plane) * row + kPad; }
+  int row;
+  float* at(int y, int plane) const { return base + ((y & (kRing - 1)) * 3 + plane) * row + kPad; }
 };
 
 inline int clampi(int v, int lo, int hi) { return v < lo ? lo : (v > hi ? hi : v); }
@@ -33,7 +36,7 @@ void zero_edges(float* row, int w) {
 }
 
 // out[o] = d[o] + sum c[o][i][dy][dx] in[i](y + dy, x + dx): one row; rows of `in` clamped to the picture.
-void conv_row(const Strip& in, int y, int h, int w, const float* c, const float* d, float* const* out) {
+void conv_row(const Ring& in, int y, int h, int w, const float* c, const float* d, float* const* out) {
   const float* src[3][3];
   for (int i = 0; i < 3; ++i)
     for (int k = 0; k < 3; ++k) src[i][k] = in.at(clampi(y + k - 1, 0, h - 1), i) - 1;
@@ -75,7 +78,7 @@ int taps_of_row(int y, int h, int lo, int hi, Tap* taps) {
 }
 
 // out[i] = sum over taps of the transposed filter; g rows are zero outside [0, w).
-void conv_transposed_row(const Strip& g, int y, int h, int lo, int hi, int w, const float* c, float* const* out) {
+void conv_transposed_row(const Ring& g, int y, int h, int lo, int hi, int w, const float* c, float* const* out) {
   Tap taps[5];
   const int n = taps_of_row(y, h, lo, hi, taps);
   for (int x = 0; x < w; x += 2 * kLanes) {
@@ -106,7 +109,7 @@ void conv_transposed_row(const Strip& g, int y, int h, int lo, int hi, int w, co
 }
 
 // gc += g(y) x in(y + dy, x + dx), gd += g(y); per-lane sums.
-void conv_weight_gradient(const Strip& g, const Strip& in, int y, int h, int w, V* gc, V* gd) {
+void conv_weight_gradient(const Ring& g, const Ring& in, int y, int h, int w, V* gc, V* gd) {
   const float* gs[3] = {g.at(y, 0), g.at(y, 1), g.at(y, 2)};
   for (int o = 0; o < 3; ++o)
     for (int x = 0; x < w; x += kLanes) gd[o] += load(gs[o] + x);
@@ -128,29 +131,6 @@ void conv_weight_gradient(const Strip& g, const Strip& in, int y, int h, int w, 
       for (int o = 0; o < 3; ++o)
         for (int dx = 0; dx < 3; ++dx) gc[o * 27 + i * 9 + k * 3 + dx] = acc[o][dx];
     }
-}
-
-template <int GP, int M>
-void forward_z0(const SynthTask& t, const Strip& z0, int lo, int hi) {
-  const Mlp<GP, M> mlp(t.params, t.G);
-  for (int y = lo; y < hi; ++y) {
-    for (int x0 = 0; x0 < t.w; x0 += kBlock) {
-      Block x[GP], h[M], z[3];
-      Mlp<GP, M>::load_inputs(t.u, t.G, long(y) * t.stride + x0, x);
-      mlp.hidden(x, h);
-      mlp.output(x, h, z);
-      for (int o = 0; o < 3; ++o)
-        for (int p = 0; p < kVecs; ++p) store(z0.at(y, o) + x0 + p * kLanes, z[o][p]);
-    }
-    for (int o = 0; o < 3; ++o) replicate_edges(z0.at(y, o), t.w);
-  }
-}
-
-template <int M>
-void forward_z0_m(const SynthTask& t, const Strip& z0, int lo, int hi) {
-  if (t.G <= 4) forward_z0<4, M>(t, z0, lo, hi);
-  else if (t.G <= 8) forward_z0<8, M>(t, z0, lo, hi);
-  else forward_z0<12, M>(t, z0, lo, hi);
 }
 
 // Squared error of row y of z, and its gradient, written over z.
@@ -183,37 +163,49 @@ V error_row(const SynthTask& t, int y, float* const* z) {
   return total;
 }
 
-}  // namespace
+// One strip: stage by stage, each for one row.
+template <int GP, int M>
+struct Synth {
+  const SynthTask& t;
+  const SynthLayout at;
+  const Mlp<GP, M> mlp;
+  const int h, w;
+  const int lo1, hi1, lo2, hi2;  // rows of r and its gradient; rows of z0 and its gradient
+  Ring z0, r, gz, gr;
+  V error{}, gc1[81] = {}, gd1[3] = {}, gc2[81] = {}, gd2[3] = {};
 
-namespace wyner::WYNER_ISA {
+  explicit Synth(const SynthTask& task)
+      : t(task), at(t.G, t.M), mlp(t.params, t.G), h(t.h), w(t.w), lo1(clampi(t.row0 - 1, 0, h)),
+        hi1(clampi(t.row1 + 1, 0, h)), lo2(clampi(t.row0 - 2, 0, h)), hi2(clampi(t.row1 + 2, 0, h)) {
+    const int row = row_floats(t.stride), floats = 3 * kRing * row;
+    z0 = {t.scratch, row};
+    r = {t.scratch + floats, row};
+    gz = {t.scratch + 2 * floats, row};
+    gr = {t.scratch + 3 * floats, row};
+  }
 
-int fit_synth_scratch(int rows, int stride) { return 4 * 3 * (rows + 6) * row_floats(stride); }
+  void forward_z0(int y) {
+    for (int x0 = 0; x0 < w; x0 += kBlock) {
+      Block hx[M + GP], z[3];
+      mlp.load_inputs(t.u, t.G, long(y) * t.stride + x0, hx + M);
+      mlp.hidden(hx);
+      mlp.output(hx, z);
+      for (int o = 0; o < 3; ++o)
+        for (int p = 0; p < kVecs; ++p) store(z0.at(y, o) + x0 + p * kLanes, z[o][p]);
+    }
+    for (int o = 0; o < 3; ++o) replicate_edges(z0.at(y, o), w);
+  }
 
-void fit_synth(SynthTask& t) {
-  const SynthLayout at(t.G, t.M);
-  const int h = t.h, w = t.w;
-  const int lo1 = clampi(t.row0 - 1, 0, h), hi1 = clampi(t.row1 + 1, 0, h);
-  const int lo2 = clampi(t.row0 - 2, 0, h), hi2 = clampi(t.row1 + 2, 0, h);
-  const int first = t.row0 - 3, row = row_floats(t.stride);
-  const int floats = 3 * (t.row1 - t.row0 + 6) * row;
-  std::memset(t.scratch, 0, sizeof(float) * fit_synth_scratch(t.row1 - t.row0, t.stride));
-  const Strip z0{t.scratch, first, row}, r{t.scratch + floats, first, row};
-  const Strip gz{t.scratch + 2 * floats, first, row}, gr{t.scratch + 3 * floats, first, row};
-
-  if (t.M == 8) forward_z0_m<8>(t, z0, lo2, hi2);
-  else if (t.M == 16) forward_z0_m<16>(t, z0, lo2, hi2);
-  else forward_z0_m<32>(t, z0, lo2, hi2);
-  for (int y = lo1; y < hi1; ++y) {
+  void forward_r(int y) {
     float* out[3] = {r.at(y, 0), r.at(y, 1), r.at(y, 2)};
     conv_row(z0, y, h, w, t.params + at.c1, t.params + at.d1, out);
-    for (int o = 0; o < 3; ++o) {
-      for (int x = 0; x < w; x += kLanes) store(out[o] + x, vmax(load(out[o] + x), V{}));
-      replicate_edges(out[o], w);
+    for (float* row : out) {
+      for (int x = 0; x < w; x += kLanes) store(row + x, vmax(load(row + x), V{}));
+      replicate_edges(row, w);
     }
   }
-  V error{};
-  V gc1[81] = {}, gd1[3] = {}, gc2[81] = {}, gd2[3] = {};
-  for (int y = t.row0; y < t.row1; ++y) {
+
+  void error_gradient(int y) {
     float* out[3] = {gz.at(y, 0), gz.at(y, 1), gz.at(y, 2)};
     conv_row(r, y, h, w, t.params + at.c2, t.params + at.d2, out);
     for (int o = 0; o < 3; ++o)
@@ -221,24 +213,24 @@ void fit_synth(SynthTask& t) {
     error += error_row(t, y, out);
     conv_weight_gradient(gz, r, y, h, w, gc2, gd2);
   }
-  for (int y = lo1; y < hi1; ++y) {
+
+  void backward_r(int y) {
     float* out[3] = {gr.at(y, 0), gr.at(y, 1), gr.at(y, 2)};
     conv_transposed_row(gz, y, h, t.row0, t.row1, w, t.params + at.c2, out);
     for (int o = 0; o < 3; ++o) {
       const float* active = r.at(y, o);
-      for (int x = 0; x < w; x += kLanes)
-        store(out[o] + x, as_float(as_int(load(out[o] + x)) & (load(active + x) > V{})));
+      for (int x = 0; x < w; x += kLanes) store(out[o] + x, where(load(active + x) > V{}, load(out[o] + x)));
       zero_edges(out[o], w);
     }
     conv_weight_gradient(gr, z0, y, h, w, gc1, gd1);
   }
-  for (int y = lo2; y < hi2; ++y) {
+
+  void backward_z0(int y) {
     const bool own = y >= t.row0 && y < t.row1;
+    const int slot = y < t.row0 ? y - t.row0 + 2 : 2 + y - t.row1;
     float* out[3];
-    for (int i = 0; i < 3; ++i) {
-      const int slot = y < t.row0 ? y - t.row0 + 2 : 2 + y - t.row1;
+    for (int i = 0; i < 3; ++i)
       out[i] = own ? t.gz + i * t.gz_plane + long(y) * t.stride : t.halo + (slot * 3 + i) * t.stride;
-    }
     conv_transposed_row(gr, y, h, lo1, hi1, w, t.params + at.c1, out);
     for (int i = 0; i < 3; ++i) {
       if (own)
@@ -246,15 +238,51 @@ void fit_synth(SynthTask& t) {
       for (int x = w; x < w + kLanes; ++x) out[i][x] = 0;
     }
   }
+
+  void run() {
+    auto within = [](int y, int lo, int hi) { return y >= lo && y < hi; };
+    for (int y = lo2; y < hi2 + 4; ++y) {
+      if (y < hi2) forward_z0(y);
+      if (within(y - 1, lo1, hi1)) forward_r(y - 1);
+      if (within(y - 2, t.row0, t.row1)) error_gradient(y - 2);
+      if (within(y - 3, lo1, hi1)) backward_r(y - 3);
+      if (within(y - 4, lo2, hi2)) backward_z0(y - 4);
+    }
+  }
+};
+
+template <int GP, int M>
+void run(SynthTask& t) {
+  Synth<GP, M> synth(t);
+  synth.run();
   for (int i = 0; i < 81; ++i) {
-    t.gparams[at.c1 + i] = sum(gc1[i]);
-    t.gparams[at.c2 + i] = sum(gc2[i]);
+    t.gparams[synth.at.c1 + i] = sum(synth.gc1[i]);
+    t.gparams[synth.at.c2 + i] = sum(synth.gc2[i]);
   }
   for (int o = 0; o < 3; ++o) {
-    t.gparams[at.d1 + o] = sum(gd1[o]);
-    t.gparams[at.d2 + o] = sum(gd2[o]);
+    t.gparams[synth.at.d1 + o] = sum(synth.gd1[o]);
+    t.gparams[synth.at.d2 + o] = sum(synth.gd2[o]);
   }
-  t.squared_error = double(sum(error));
+  t.squared_error = double(sum(synth.error));
+}
+
+template <int M>
+void run_m(SynthTask& t) {
+  if (t.G < 4) run<4, M>(t);
+  else if (t.G < 8) run<8, M>(t);
+  else run<12, M>(t);
+}
+
+}  // namespace
+
+namespace wyner::WYNER_ISA {
+
+int fit_synth_scratch(int stride) { return 4 * 3 * kRing * row_floats(stride); }
+
+void fit_synth(SynthTask& t) {
+  if (t.M == 8) run_m<8>(t);
+  else if (t.M == 16) run_m<16>(t);
+  else run_m<32>(t);
 }
 
 }  // namespace wyner::WYNER_ISA

@@ -23,14 +23,42 @@ typedef float VUnaligned __attribute__((vector_size(4 * kLanes), aligned(4), may
 
 inline V load(const float* p) { return *reinterpret_cast<const VUnaligned*>(p); }
 inline void store(float* p, V v) { *reinterpret_cast<VUnaligned*>(p) = v; }
-inline V splat(float x) { return V{} + x; }
+inline V splat(float x) { return x - V{}; }  // x - 0 is x, so nothing is computed; -0 + 0 is not -0
 inline VI as_int(V v) { return reinterpret_cast<VI>(v); }
 inline V as_float(VI v) { return reinterpret_cast<V>(v); }
 
 inline V select(VI mask, V a, V b) { return as_float((mask & as_int(a)) | (~mask & as_int(b))); }
-inline V vmax(V a, V b) { return select(a > b, a, b); }
-inline V vmin(V a, V b) { return select(a < b, a, b); }
+inline V where(VI mask, V a) { return as_float(mask & as_int(a)); }  // 0 elsewhere
+inline V vmax(V a, V b) { return a > b ? a : b; }
+inline V vmin(V a, V b) { return a < b ? a : b; }
 inline V vabs(V a) { return as_float(as_int(a) & 0x7fffffff); }
+
+#if defined(__AVX512F__)
+#define WYNER_SHUFFLE_LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define WYNER_SHUFFLE_HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#define WYNER_SHUFFLE_EVEN 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
+#define WYNER_SHUFFLE_ODD 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31
+#elif defined(__AVX2__)
+#define WYNER_SHUFFLE_LOW 0, 8, 1, 9, 2, 10, 3, 11
+#define WYNER_SHUFFLE_HIGH 4, 12, 5, 13, 6, 14, 7, 15
+#define WYNER_SHUFFLE_EVEN 0, 2, 4, 6, 8, 10, 12, 14
+#define WYNER_SHUFFLE_ODD 1, 3, 5, 7, 9, 11, 13, 15
+#else
+#define WYNER_SHUFFLE_LOW 0, 4, 1, 5
+#define WYNER_SHUFFLE_HIGH 2, 6, 3, 7
+#define WYNER_SHUFFLE_EVEN 0, 2, 4, 6
+#define WYNER_SHUFFLE_ODD 1, 3, 5, 7
+#endif
+
+// p[0], p[1], ... = a[0], b[0], a[1], b[1], ...
+inline void store_interleaved(float* p, V a, V b) {
+  store(p, __builtin_shufflevector(a, b, WYNER_SHUFFLE_LOW));
+  store(p + kLanes, __builtin_shufflevector(a, b, WYNER_SHUFFLE_HIGH));
+}
+
+// Every other element of a followed by b.
+inline V even_lanes(V a, V b) { return __builtin_shufflevector(a, b, WYNER_SHUFFLE_EVEN); }
+inline V odd_lanes(V a, V b) { return __builtin_shufflevector(a, b, WYNER_SHUFFLE_ODD); }
 
 inline V lane_index() {
   V v;
@@ -77,18 +105,6 @@ inline V log2v(V x) {
   p = p * s2 + 2.8853901f / 3.0f;
   p = p * s2 + 2.8853901f;
   return p * s + __builtin_convertvector(e, V);
-}
-
-inline float dot(const float* a, const float* b, int n) {
-  V acc{}, acc2{};
-  int i = 0;
-  for (; i + 2 * kLanes <= n; i += 2 * kLanes) {
-    acc += load(a + i) * load(b + i);
-    acc2 += load(a + i + kLanes) * load(b + i + kLanes);
-  }
-  float s = sum(acc + acc2);
-  for (; i < n; ++i) s += a[i] * b[i];
-  return s;
 }
 
 }  // namespace

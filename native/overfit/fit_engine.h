@@ -82,6 +82,9 @@ class Fitter {
     int grid, row0, row1;
   };
 
+  static constexpr int kStripRows = 32;
+  static int strips_of(int rows) { return (rows + kStripRows - 1) / kStripRows; }
+
   void quantise(const FitStep& s);
   FitResult forward_backward(float lambda);
   void prefilter();
@@ -94,8 +97,14 @@ class Fitter {
   void prefilter_backward();
   void features_backward();
   void update(const FitStep& s);
+  // The task of the strip of the maps of grid i from row0, without what only one direction needs.
+  FeatureTask feature_task(int i, int row0);
+  // Memory with undefined contents: of a thread; for gradients of parameters, per strip; for rows beside strips.
   float* scratch(int thread, size_t floats);
-  void reduce(int offset, int n, const std::vector<float>& parts, int count);
+  float* parts(size_t floats);
+  float* halo(size_t floats);
+  // gparams_[offset ..] = sum of `count` parts of n floats, in order; they lie `stride` floats apart.
+  void reduce(int offset, int n, const float* parts, int count, int stride);
 
   int planes_, width_, height_, grids_;
   FitSizes sizes_;
