@@ -4,10 +4,10 @@ A ReLU whose input is within float32 rounding of 0 may fall on either side, and 
 gradient by far more than 1e-5. So the comparison finds these few units in float64 and, where the result is
 not within tolerance, turns those that explain the difference. No tolerance is widened for them.
 
-Typical errors are 1e-7. A latent in the tail of a narrow Laplace distribution is worse conditioned: changing
-the parameters by half a unit in the last place of float32, all else in float64, may move its gradient by 1e-5
-of the largest one. Where such a change, or float32 autograd, moves a tensor by more than 1e-5 / 3, three
-times as much is allowed, and never more than 3e-5.
+Typical errors are 1e-7. A latent in the tail of a narrow Laplace distribution is worse conditioned: a location
+near 30 is known to 2e-6 in float32, and a scale of 2^-5 makes that 6e-5 of the gradient. So where changing the
+parameters by half a unit in the last place (all else in float64), or float32 autograd, moves a tensor by more
+than 1e-5 / 4, four times as much is allowed, and never more than 6e-5.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ torch.set_num_threads(1)  # small tensors: more threads only spin, badly so on a
 needs_native = pytest.mark.skipif(Fitter is None, reason="the native extension has no Fitter")
 
 TOLERANCE = 1e-5
-OVER_ROUNDING = 3.0
+OVER_ROUNDING = 4.0
 """Error allowed relative to what unavoidable rounding does, where that leads over TOLERANCE."""
-CEILING = 3e-5
+CEILING = 6e-5
 NEAR_KINK = 2e-6
 """Units nearer to their kink than this part of the layer's root mean square are ambiguous in float32."""
 MAX_AMBIGUOUS = 40
@@ -203,7 +203,9 @@ def check(case: Case, got: Gradients) -> None:
     expected = oracle(case, gate=record_ambiguous(found))
     np.testing.assert_allclose(got["loss"], expected["loss"], rtol=TOLERANCE)
     np.testing.assert_allclose(got["mse"], expected["mse"], rtol=TOLERANCE)
-    np.testing.assert_allclose(got["bits"], expected["bits"], rtol=TOLERANCE)
+    # A probability near 1 is known to 2^-24 in float32, so the bits of each latent to about as much.
+    resolution = 2.0**-23 * max(q.size for q in case.latents)
+    np.testing.assert_allclose(got["bits"], expected["bits"], rtol=TOLERANCE, atol=resolution)
     assert len(found) <= MAX_AMBIGUOUS, f"{len(found)} units near a kink: choose another seed"
 
     def distance(e: Gradients) -> float:

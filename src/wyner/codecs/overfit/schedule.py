@@ -25,7 +25,7 @@ EFFORTS = {
     1: Effort("medium", 300),
     2: Effort("medium", 600),
     3: Effort("large", 570),
-    4: Effort("medium", 3000),
+    4: Effort("large", 1800),
     5: Effort("large", 5000),
     6: Effort("large", 8000),
     7: Effort("large", 12000),
