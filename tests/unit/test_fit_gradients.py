@@ -6,8 +6,8 @@ not within tolerance, turns those that explain the difference. No tolerance is w
 
 Typical errors are 1e-7. A latent in the tail of a narrow Laplace distribution is worse conditioned: a
 location near 30 is known to 2e-6 in float32, and a scale of 2^-5 makes that 6e-5 of the gradient. So where
-changing the parameters by half a unit in the last place (all else in float64), or float32 autograd, moves a tensor by more
-than 1e-5 / 4, four times as much is allowed, and never more than 6e-5.
+changing the parameters by half a unit in the last place (all else in float64), or float32 autograd, moves a
+tensor by more than 1e-5 / 4, four times as much is allowed, and never more than 6e-5.
 """
 
 from __future__ import annotations
