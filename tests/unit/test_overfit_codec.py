@@ -7,6 +7,7 @@ import pytest
 from skimage import data
 
 import wyner
+from wyner.codecs.overfit import macs_per_pixel
 from wyner.codecs.overfit.model import load_model, tensor_shapes
 from wyner.codecs.overfit.schedule import grid_count, lambda_of_quality
 from wyner.codecs.overfit.weights import network_bits, quantise_weights
@@ -94,3 +95,10 @@ def test_quality_is_even_in_log_lambda() -> None:
     assert lambda_of_quality(25) / lambda_of_quality(50) == pytest.approx(
         lambda_of_quality(50) / lambda_of_quality(75)
     )
+
+
+@pytest.mark.parametrize("index", [0, 1, 5])
+def test_compute_is_known_from_the_payload(index: int) -> None:
+    """A code just below the first byte's value belongs to the model above it."""
+    code = index * ((2**64 - 1) >> 8)
+    assert macs_per_pixel(code.to_bytes(8, "big")) == load_model(index, 7).macs_per_pixel()

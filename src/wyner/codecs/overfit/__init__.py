@@ -42,7 +42,11 @@ def decode(
 
 
 def macs_per_pixel(payload: bytes) -> float:
-    """Multiply-accumulates per pixel of decoding, from the first byte of the payload."""
-    index = payload[0] if payload else 0
-    models = _native.overfit_models()
-    return load_model(min(index, len(models) - 1), 7).macs_per_pixel()
+    """Multiply-accumulates per pixel of decoding, from the model that the payload begins with (section 4).
+
+    A model that does not exist counts as the largest: decoding refuses it.
+    """
+    code = int.from_bytes(payload[:8].ljust(8, b"\0"), "big")
+    index = code // ((2**64 - 1) >> 8)  # bits(8) of a fresh range decoder
+    count = len(_native.overfit_models())
+    return max(load_model(i, 7).macs_per_pixel() for i in ([index] if index < count else range(count)))
