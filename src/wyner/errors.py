@@ -50,3 +50,7 @@ class SideImageError(WynerError):
     """The side image is missing, or is not the one that the file was made with."""
 
     exit_code = 7
+
+
+class UnavailableError(WynerError):
+    """An optional package, or the weights of a metric, are not at hand; the message says how to get them."""
