@@ -1,0 +1,1 @@
+"""Rate and distortion of codecs, measured on files (docs/decisions/0006-bench.md)."""

@@ -1,0 +1,117 @@
+"""What is measured of one file: time, memory, and how far the decoded picture is from the original."""
+
+from __future__ import annotations
+
+import math
+import platform
+import time
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import metrics
+from ..api import default_threads
+from ..errors import UnavailableError, WynerError
+from .codec import Pixels
+
+METRICS = ("psnr", "ms_ssim", "lpips", "ssimulacra2")
+"""What an experiment may ask for; ``psnr`` (with the mean squared error) is always measured."""
+
+_REPEAT_BELOW_S = 0.1
+_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+def available(wanted: Sequence[str]) -> dict[str, bool]:
+    """Which metrics can be computed here; part of a record's key, so that installing one measures again."""
+    packages = {"lpips": "torch", "ssimulacra2": "ssimulacra2"}
+    found = {name: name not in packages or find_spec(packages[name]) is not None for name in wanted}
+    if found.get("lpips"):
+        found["lpips"] = _has_weights()
+    return found
+
+
+def distances(original: Pixels, decoded: Pixels, wanted: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """The metrics fields of a record, None for each that was not asked for or failed, and why it failed."""
+    maxval = int(np.iinfo(original.dtype).max)
+    error = metrics.mse(original, decoded)
+    fields: dict[str, Any] = {
+        "mse": error,
+        "psnr_db": metrics.psnr(error, maxval) if error else None,
+        "identical": error == 0,
+        "ms_ssim": None,
+        "ms_ssim_db": None,
+        "lpips": None,
+        "ssimulacra2": None,
+    }
+    notes = []
+    for name in (name for name in wanted if name != "psnr"):
+        try:
+            fields[name] = getattr(metrics, name)(original, decoded, maxval)
+        except WynerError as reason:
+            notes.append(f"{name}: {' '.join(str(reason).split())}")
+    if fields["ms_ssim"] is not None:
+        decibels = metrics.ms_ssim_db(fields["ms_ssim"])
+        fields["ms_ssim_db"] = decibels if math.isfinite(decibels) else None
+    return fields, notes
+
+
+def timed(call: Callable[[], Any], repeats: int = 1) -> tuple[Any, float, float]:
+    """Result of a call, its wall seconds, and its core-seconds over all threads of this process.
+
+    A call that takes less than 0.1 s is repeated up to ``repeats`` times and the fastest one counts.
+    """
+    best = (math.inf, math.inf)
+    for _ in range(repeats):
+        wall, cpu = time.perf_counter(), time.process_time()
+        result = call()
+        best = min(best, (time.perf_counter() - wall, time.process_time() - cpu))
+        if best[0] > _REPEAT_BELOW_S:
+            break
+    return result, best[0], best[1]
+
+
+def forget_peak() -> bool:
+    """Let the process's peak of resident memory count from now on. False where the system is not Linux."""
+    try:
+        _CLEAR.write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def peak_mb() -> float | None:
+    """Peak resident memory since ``forget_peak`` in megabytes (10^6), interpreter and libraries included."""
+    try:
+        lines = _STATUS.read_text().splitlines()
+    except OSError:
+        return None
+    kib = next((int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), None)
+    return None if kib is None else round(kib * 1024 / 1e6, 1)
+
+
+@lru_cache(maxsize=1)
+def machine() -> dict[str, Any]:
+    """The processor's name and the cores that this process may use."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return {
+        "cpu": names[0] if names else platform.processor() or platform.machine(),
+        "cores": default_threads(),
+    }
+
+
+def _has_weights() -> bool:
+    from ..metrics.lpips import find_weights
+
+    try:
+        find_weights()
+    except UnavailableError:
+        return False
+    return True

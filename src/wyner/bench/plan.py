@@ -1,0 +1,193 @@
+"""The tasks that follow from an experiment, and what of it cannot be done."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .. import io
+from ..errors import CorruptError, UsageError, WynerError
+from . import measure, registry
+from .code import code_hash
+from .codec import RATE_KEYS, Codec, Setting, label
+from .experiment import Experiment
+from .records import hash_of
+from .task import Task, code_of
+
+SUFFIXES = frozenset((*io.SUFFIXES, ".bmp", ".gif", ".avif", ".jp2"))
+"""What is taken from a folder; files that are named are taken whatever their suffix."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture, and its side picture where a pair list names one. ``name`` is unique in an experiment."""
+
+    name: str
+    path: str
+    side: str | None = None
+
+
+@dataclass
+class Plan:
+    """Tasks in the order in which they should run; problems: (what, error) that some wished tasks met."""
+
+    tasks: list[Task] = field(default_factory=list)
+    problems: list[tuple[str, WynerError | OSError]] = field(default_factory=list)
+
+
+def make_plan(experiment: Experiment, run: Path) -> Plan:
+    """All tasks of an experiment whose records go to the folder ``run``.
+
+    A picture that is not there, a line of a pair list that is wrong and a codec that is not installed are
+    problems of their own; everything else goes on. Raises UsageError for a pair list without its columns.
+    """
+    plan = Plan()
+    codecs: dict[str, tuple[Codec, dict[str, Any]]] = {}
+    for name in dict.fromkeys(curve.codec for curve in experiment.curves):
+        try:
+            codec = registry.by_name(name)
+            codecs[name] = codec, _codec_part(codec)
+        except WynerError as error:
+            plan.problems.append((name, error))
+    measuring = {"metrics": experiment.metrics, "available": measure.available(experiment.metrics)}
+    for picture in pictures(experiment, plan):
+        try:
+            hashes = _hash(picture.path), _hash(picture.side)
+        except OSError as error:
+            plan.problems.append((picture.name, error))
+            continue
+        for name, setting, target in _wishes(experiment, codecs):
+            codec, part = codecs[name]
+            plan.tasks.append(
+                _task(experiment, run, codec, part, setting, target, picture, hashes, measuring)
+            )
+    plan.tasks = list({task.key: task for task in plan.tasks}.values())
+    return plan
+
+
+def pictures(experiment: Experiment, plan: Plan) -> list[Picture]:
+    """The pictures of an experiment, each once; what names none is added to the plan's problems."""
+    found: list[tuple[str, str | None]] = []
+    for text in experiment.images:
+        paths = _expand(text)
+        if not paths:
+            plan.problems.append((text, CorruptError("no picture is there")))
+        found += [(path, None) for path in paths]
+    for path in experiment.pairs:
+        found += _read_pairs(path, plan)
+    return _named(list(dict.fromkeys(found)))
+
+
+def _expand(text: str) -> list[str]:
+    if os.path.isdir(text):
+        inside = (os.path.join(text, name) for name in sorted(os.listdir(text)))
+        return [path for path in inside if Path(path).suffix.lower() in SUFFIXES]
+    if os.path.exists(text) or not glob.has_magic(text):
+        return [text]  # a missing file is told of when it is read
+    return sorted(glob.glob(text))
+
+
+def _read_pairs(path: Path, plan: Plan) -> list[tuple[str, str | None]]:
+    """The rows of a CSV with the columns image and side, relative to its folder."""
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if not {"image", "side"} <= set(reader.fieldnames or ()):
+            raise UsageError(f"{path}: a pair list is CSV with the columns image and side")
+        rows: list[tuple[str, str | None]] = []
+        for row in reader:
+            names = [os.path.join(path.parent, row[column] or "") for column in ("image", "side")]
+            missing = [name for name in names if not os.path.isfile(name)]
+            if missing:
+                problem = UsageError(f"line {reader.line_num}: there is no file {missing[0]}")
+                plan.problems.append((str(path), problem))
+            else:
+                rows.append((names[0], names[1]))
+    return rows
+
+
+def _named(found: Sequence[tuple[str, str | None]]) -> list[Picture]:
+    """Named by the file's stem; pictures of one stem get as many folders before it as tell them apart."""
+
+    def name(path: str, depth: int) -> str:
+        return "/".join(Path(path).with_suffix("").parts[-depth:])
+
+    depths = dict.fromkeys((path for path, _ in found), 1)
+    for _ in range(max((len(Path(path).parts) for path in depths), default=0)):
+        names = [name(path, depth) for path, depth in depths.items()]
+        twins = {n for n in names if names.count(n) > 1}
+        if not twins:
+            break
+        depths = {path: depth + (name(path, depth) in twins) for path, depth in depths.items()}
+    return [Picture(name(path, depths[path]), path, side) for path, side in found]
+
+
+def _wishes(experiment: Experiment, codecs: dict[str, Any]) -> Iterator[tuple[str, Setting, float | None]]:
+    """(codec, setting, matched rate or None) for each file that is made of one picture."""
+    for curve in experiment.curves:
+        if curve.codec in codecs:
+            yield from ((curve.codec, setting, None) for setting in curve.settings)
+    seen = set()
+    for curve in experiment.curves:
+        if curve.codec not in codecs or codecs[curve.codec][0].lossless:
+            continue
+        for setting in curve.settings:
+            rest = {key: value for key, value in setting.items() if key not in RATE_KEYS}
+            name = label(curve.codec, rest)
+            if name not in seen:
+                seen.add(name)
+                yield from ((curve.codec, rest, bpp) for bpp in experiment.matched.bpp)
+
+
+def _task(
+    experiment: Experiment,
+    run: Path,
+    codec: Codec,
+    part: dict[str, Any],
+    setting: Setting,
+    target: float | None,
+    picture: Picture,
+    hashes: tuple[str | None, str | None],
+    measuring: dict[str, Any],
+) -> Task:
+    with_side = codec.takes_side and picture.side is not None
+    goal = None if target is None else [target, experiment.matched.tolerance]
+    encode_key = hash_of(part, setting, goal, hashes[0], hashes[1] if with_side else None)
+    code = code_of(codec)
+    return Task(
+        key=hash_of(encode_key, code, measuring),
+        encode_key=encode_key,
+        experiment=experiment.name,
+        codec=codec.name,
+        setting=setting,
+        label=label(codec.name, setting),
+        image=picture.name,
+        image_path=picture.path,
+        image_hash=str(hashes[0]),
+        side=Path(picture.side).stem if with_side and picture.side else None,
+        side_path=picture.side if with_side else None,
+        side_hash=hashes[1] if with_side else None,
+        metrics=experiment.metrics,
+        run=str(run),
+        code=code,
+        threads=experiment.threads,
+        keep=experiment.keep_files,
+        target_bpp=target,
+        tolerance=experiment.matched.tolerance,
+    )
+
+
+def _codec_part(codec: Codec) -> dict[str, Any]:
+    """What a codec's files depend on beside setting and picture."""
+    encoder = code_hash(codec.code_parts)
+    return {"codec": codec.name, "version": codec.version(), "fixed": codec.fixed, "code": encoder}
+
+
+def _hash(path: str | None) -> str | None:
+    """32 hexadecimal digits of a file's bytes."""
+    return None if path is None else hashlib.sha256(Path(path).read_bytes()).hexdigest()[:32]

@@ -1,0 +1,90 @@
+"""A run: the tasks of a plan that are not on record yet, through an executor, each appended once done."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..batch.executor import Executor, Finished
+from ..io import write_atomic
+from . import records
+from .experiment import Experiment
+from .records import Record
+from .task import Task, failure, run_task
+
+EXPERIMENT_FILE = "experiment.json"
+
+
+def pending(tasks: list[Task], run: Path) -> list[Task]:
+    """The tasks without a record in the run folder.
+
+    One whose file was made by an earlier task, and of which other metrics or code that measures are all that
+    is new, takes that file over.
+    """
+    measured = records.merge(r for path in records.record_files(run) for r in records.read_lines(path)[0])[0]
+    done = {record["key"] for record in measured}
+    files = {record["encode_key"]: record for record in measured if record["file"]}
+    return [
+        dataclasses.replace(task, reuse=files.get(task.encode_key)) for task in tasks if task.key not in done
+    ]
+
+
+def execute(tasks: list[Task], executor: Executor, path: Path, window: int) -> Iterator[Record]:
+    """Run tasks, at most ``window`` of them given to the executor at a time; append and yield their records.
+
+    Once a picture cannot be read, its tasks that are not under way are dropped, and it is told of once.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    waiting: dict[int, Task] = {}
+    unreadable: set[str] = set()
+    queue = iter(tasks)
+    while True:
+        while len(waiting) < window:
+            task = next((t for t in queue if t.image_path not in unreadable), None)
+            if task is None:
+                break
+            waiting[executor.submit(run_task, task)] = task
+        if not waiting:
+            return
+        finished = executor.wait()
+        task = waiting.pop(finished.task)
+        record = _record(task, finished)
+        records.append(path, record)
+        if record.get("kind") == "InputError":
+            if task.image_path in unreadable:
+                continue
+            unreadable.add(task.image_path)
+        yield record
+
+
+def describe_run(experiment: Experiment, run: Path, published: list[dict[str, Any]]) -> None:
+    """Write what tables and reports need to know beside the records into the run folder."""
+    run.mkdir(parents=True, exist_ok=True)
+    facts = {
+        "name": experiment.name,
+        "description": experiment.description,
+        "metrics": experiment.metrics,
+        "reference": experiment.reference,
+        "matched": dataclasses.asdict(experiment.matched),
+        "published": published,
+    }
+    text = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
+    write_atomic(run / EXPERIMENT_FILE, text.encode(), overwrite=True)
+
+
+def read_description(run: Path) -> dict[str, Any]:
+    """What ``describe_run`` wrote, with defaults where the folder holds records only."""
+    empty: dict[str, Any] = {"name": run.name, "description": "", "metrics": [], "reference": None}
+    empty |= {"published": [], "matched": {"bpp": [], "tolerance": 0.02}}
+    path = run / EXPERIMENT_FILE
+    return {**empty, **json.loads(path.read_text(encoding="utf-8"))} if path.exists() else empty
+
+
+def _record(task: Task, finished: Finished) -> Record:
+    if finished.error is not None:
+        return failure(task, finished.error)
+    result: Record = finished.result
+    return result

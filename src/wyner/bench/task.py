@@ -1,0 +1,275 @@
+"""One task: encode, write the file, decode *that file*, measure. It runs in any process; returns a record."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+
+import numpy as np
+
+from .. import __version__, io
+from ..container import Limits
+from ..errors import UnsupportedError, UsageError, WynerError
+from ..image import Image
+from . import measure, registry
+from .code import MEASURING, code_hash
+from .codec import Codec, Pixels, Setting, rate_text
+from .records import Record, portable_path
+from .search import nearest
+
+DECODES = 3
+"""Decoding that takes less than 0.1 s is timed so often, and the fastest counts."""
+# What a picture or a codec may fail with; anything else is a fault of this program and stops the run.
+FAILURES = (WynerError, OSError, MemoryError, ArithmeticError, RuntimeError, ValueError, TypeError)
+
+
+@dataclass(frozen=True)
+class Task:
+    """Everything that a worker needs; it can be pickled. ``file`` is relative to the folder ``run``.
+
+    encode_key tells files that are the same apart, key measurements. target_bpp: search the codec's rate
+    within ``tolerance`` of it. reuse: the record of the same file with other metrics, to spare encoding.
+    """
+
+    key: str
+    encode_key: str
+    experiment: str
+    codec: str
+    setting: Setting
+    label: str
+    image: str
+    image_path: str
+    image_hash: str
+    side: str | None
+    side_path: str | None
+    side_hash: str | None
+    metrics: tuple[str, ...]
+    run: str
+    code: str
+    threads: int = 1
+    keep: bool = True
+    target_bpp: float | None = None
+    tolerance: float = 0.02
+    reuse: Record | None = None
+
+
+class InputError(WynerError):
+    """The picture or its side picture cannot be read: no other task of that picture can do better."""
+
+
+@dataclass
+class _Encoded:
+    """A file on its way into a record."""
+
+    data: bytes
+    encode_s: float | None
+    encode_cpu_s: float | None
+    setting: Setting
+    trials: int = 1
+    notes: list[str] = field(default_factory=list)
+
+
+def run_task(task: Task) -> Record:
+    """The record of one task, with ``error`` when it fails. Raises only what interrupts a program."""
+    try:
+        return _measured(task)
+    except FAILURES as error:
+        return failure(task, error)
+
+
+def failure(task: Task, error: BaseException) -> Record:
+    """The line for a task that failed."""
+    return {
+        "key": task.key,
+        "experiment": task.experiment,
+        "codec": task.codec,
+        "setting": dict(task.setting),
+        "label": task.label,
+        "image": task.image,
+        "target_bpp": task.target_bpp,
+        "error": describe(error),
+        "kind": type(error).__name__,
+        "exit_code": getattr(error, "exit_code", 1),
+    }
+
+
+def code_of(codec: Codec) -> str:
+    """The version of wyner and hashes of the code that measures and of the code that encodes."""
+    return f"{__version__}+{code_hash(MEASURING)}.{code_hash(codec.code_parts)}"
+
+
+def describe(error: BaseException) -> str:
+    """One line of text."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def file_hash(data: bytes) -> str:
+    """32 hexadecimal digits of a file's bytes."""
+    return hashlib.sha256(data).hexdigest()[:32]
+
+
+def _measured(task: Task) -> Record:
+    codec = registry.by_name(task.codec)
+    version = codec.version()
+    if code_of(codec) != task.code:
+        raise UsageError(f"this worker runs wyner {code_of(codec)}, the run was planned with {task.code}")
+    picture = _read(task.image_path)
+    side = _read(task.side_path).pixels if task.side_path and codec.takes_side else None
+    pixels, notes = _colour(picture)
+    _check_fits(codec, pixels)
+    honest_memory = measure.forget_peak()
+    reused = _reused(task)
+    coded = reused or _encode(codec, task, pixels, side)
+    path = _write(task, codec, coded)
+    stored = path.read_bytes()
+    decoded, decode_s, decode_cpu_s = measure.timed(
+        lambda: codec.decode(stored, side, task.threads), repeats=DECODES
+    )
+    peak = measure.peak_mb() if honest_memory and reused is None else None
+    if peak is None:
+        notes.append("peak_rss_mb: not measured (needs Linux and a fresh encoding)")
+    fields, why = measure.distances(pixels, _like(decoded, pixels), task.metrics)
+    if codec.lossless and not fields["identical"]:
+        raise WynerError(f"{task.codec} is lossless, but the picture came back changed")
+    if not task.keep:
+        path.unlink()
+    size, area = len(stored), pixels.shape[0] * pixels.shape[1]
+    return {
+        "key": task.key,
+        "encode_key": task.encode_key,
+        "experiment": task.experiment,
+        "codec": task.codec,
+        "setting": dict(coded.setting),
+        "fixed": dict(codec.fixed),
+        "label": task.label,
+        "lossless": codec.lossless,
+        "image": task.image,
+        "image_path": portable_path(task.image_path, Path(task.run)),
+        "image_hash": task.image_hash,
+        "side": task.side,
+        "side_path": portable_path(task.side_path, Path(task.run)) if task.side_path else None,
+        "side_hash": task.side_hash,
+        "width": int(pixels.shape[1]),
+        "height": int(pixels.shape[0]),
+        "channels": int(pixels.shape[2]),
+        "bit_depth": 8 * pixels.dtype.itemsize,
+        "bytes": size,
+        "bpp": 8 * size / area,
+        "bpsp": 8 * size / pixels.size,
+        "file": path.relative_to(task.run).as_posix() if task.keep else None,
+        "file_hash": file_hash(stored),
+        **fields,
+        "encode_s": coded.encode_s,
+        "encode_cpu_s": coded.encode_cpu_s,
+        "decode_s": decode_s,
+        "decode_cpu_s": decode_cpu_s,
+        "peak_rss_mb": peak,
+        "macs_per_pixel": codec.macs_per_pixel(stored) if codec.macs_per_pixel else None,
+        "version": version,
+        "code": task.code,
+        "machine": measure.machine(),
+        "target_bpp": task.target_bpp,
+        "trials": coded.trials,
+        "measured": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+        "notes": [*notes, *coded.notes, *_missed(task, size, area), *why],
+    }
+
+
+def _read(path: str) -> Image:
+    try:
+        return io.read(path, limits=Limits())
+    except (WynerError, OSError) as error:
+        text = describe(error)
+        raise InputError(text if path in text else f"{path}: {text}") from None
+
+
+def _colour(picture: Image) -> tuple[Pixels, list[str]]:
+    """The colour planes, which are all that is compared, and a note when there was more."""
+    return picture.pixels, [] if picture.alpha is None else ["alpha was left out"]
+
+
+def _check_fits(codec: Codec, pixels: Pixels) -> None:
+    depth = 8 * pixels.dtype.itemsize
+    if depth not in codec.depths:
+        raise UnsupportedError(f"{codec.name} holds {codec.depths[0]} bits a sample, the picture has {depth}")
+
+
+def _encode(codec: Codec, task: Task, pixels: Pixels, side: Pixels | None) -> _Encoded:
+    def encode(setting: Setting) -> tuple[bytes, float, float]:
+        return measure.timed(lambda: codec.encode(pixels, setting, side, task.threads))
+
+    if task.target_bpp is None:
+        return _Encoded(*encode(task.setting), task.setting)
+    if codec.own_target:
+        setting: Setting = {**task.setting, "target_bpp": task.target_bpp}
+        return _Encoded(*encode(setting), setting)
+    if codec.knob is None:
+        raise UsageError(f"{codec.name} has no rate to search")
+    knob = codec.knob
+    target = task.target_bpp * pixels.shape[0] * pixels.shape[1] / 8
+
+    def trial(value: float) -> tuple[int, tuple[bytes, float, float]]:
+        done = encode({**task.setting, knob.key: value})
+        return len(done[0]), done
+
+    found = nearest(trial, knob, target, task.tolerance)
+    setting = {**task.setting, knob.key: found.value}
+    return _Encoded(*found.result, setting, found.trials)
+
+
+def _reused(task: Task) -> _Encoded | None:
+    """The kept file of an earlier record of the same encoding, when it is there and unchanged."""
+    old = task.reuse
+    if old is None or not old.get("file"):
+        return None
+    with contextlib.suppress(OSError):
+        data = (Path(task.run) / old["file"]).read_bytes()
+        if file_hash(data) == old["file_hash"]:
+            note = "encoded by an earlier run"
+            return _Encoded(data, old["encode_s"], old["encode_cpu_s"], old["setting"], old["trials"], [note])
+    return None
+
+
+def _write(task: Task, codec: Codec, coded: _Encoded) -> Path:
+    """The file under run/files, written so that nobody sees half of it."""
+    folder = Path(task.run) / "files" / _plain(task.image)
+    folder.mkdir(parents=True, exist_ok=True)
+    rate = f"bpp={task.target_bpp:g}" if task.target_bpp is not None else rate_text(coded.setting)
+    path = folder / f"{_plain(' '.join((task.label, rate)).strip())}-{task.encode_key[:8]}{codec.suffix}"
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(coded.data)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def _plain(text: str) -> str:
+    """A file name of the letters that every system takes."""
+    return "".join(c if c.isascii() and (c.isalnum() or c in "._=-") else "_" for c in text)[:120]
+
+
+def _like(decoded: Pixels, original: Pixels) -> Pixels:
+    """The decoded picture in the original's shape; grey from formats without it is their green plane."""
+    planes = decoded[:, :, None] if decoded.ndim == 2 else decoded
+    if original.shape[2] == 1 and planes.shape[2] == 3:
+        planes = planes[:, :, 1:2]
+    if planes.shape != original.shape or planes.dtype != original.dtype:
+        raise WynerError(f"decoded to {planes.shape} {planes.dtype}, not {original.shape} {original.dtype}")
+    return np.ascontiguousarray(planes)
+
+
+def _missed(task: Task, size: int, area: int) -> list[str]:
+    if task.target_bpp is None:
+        return []
+    off = 8 * size / area / task.target_bpp - 1
+    return [] if abs(off) <= task.tolerance else [f"rate is {off:+.1%} from the target, the nearest found"]
