@@ -1,8 +1,14 @@
-// Binding of the container parser, for the test that compares it with wyner.container.
+// The C interface and what it is made of, for the tests that compare it with Python.
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/vector.h>
 
+#include <vector>
+
+#include "base/sha256.h"
 #include "bindings/convert.h"
 #include "container/container.h"
+#include "overfit/codec.h"
+#include "wyner/decode.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -10,8 +16,41 @@ using namespace wyner::container;
 
 namespace {
 
+const uint8_t* start_of(const nb::bytes& data) { return static_cast<const uint8_t*>(data.data()); }
+
+nb::bytes sha256(const std::vector<nb::bytes>& parts) {
+  wyner::Sha256 hash;
+  for (const nb::bytes& part : parts) hash.update({start_of(part), part.size()});
+  const wyner::Sha256::Digest digest = hash.finish();
+  return nb::bytes(digest.data(), digest.size());
+}
+
+double overfit_macs_per_pixel(const nb::bytes& payload) {
+  return wyner::overfit::macs_per_pixel(start_of(payload), payload.size());
+}
+
+nb::tuple c_decode(const nb::bytes& data, uint64_t max_pixels, uint64_t max_side, uint64_t max_macs) {
+  const wyner_limits limits = {max_pixels, max_side, max_macs};
+  std::vector<uint8_t> samples, alpha;
+  wyner_file_info info{};
+  wyner_status status = wyner_info(data.data(), data.size(), &limits, &info);
+  if (status == WYNER_OK) {
+    samples.resize(info.samples_size);
+    alpha.resize(info.alpha_size);
+    status = wyner_decode_memory(data.data(), data.size(), &limits, 1, samples.data(), samples.size(),
+                                 alpha.empty() ? nullptr : alpha.data(), alpha.size());
+  }
+  return nb::make_tuple(int(status), nb::bytes(samples.data(), samples.size()),
+                        nb::bytes(alpha.data(), alpha.size()));
+}
+
+int c_check_hash(const nb::bytes& data, const nb::bytes& samples, const nb::bytes& alpha) {
+  return wyner_check_hash(data.data(), data.size(), nullptr, samples.data(), samples.size(), alpha.data(),
+                          alpha.size());
+}
+
 nb::dict container_parse(const nb::bytes& data, uint64_t max_pixels, uint64_t max_side) {
-  const auto* start = static_cast<const uint8_t*>(data.data());
+  const uint8_t* start = start_of(data);
   Limits limits;
   limits.pixels = max_pixels;
   limits.side = max_side;
@@ -42,4 +81,14 @@ void bind_container(nb::module_& m) {
         "Take a .wyn file apart with the parser of the C interface: the fields of the header, the minor\n"
         "version, and chunks as (type, offset of the payload, its length). Compressed metadata is not\n"
         "looked into. Raises CorruptError, UnsupportedError or LimitError.");
+  m.def("c_decode", c_decode, "data"_a, "max_pixels"_a = Limits().pixels, "max_side"_a = Limits().side,
+        "max_macs"_a = Limits().macs,
+        "Decode a .wyn file as a C program does: the status of wyner_info or, where that is 0, of\n"
+        "wyner_decode_memory; the samples; the samples of alpha. Nothing is known of samples with another\n"
+        "status than 0.");
+  m.def("c_check_hash", c_check_hash, "data"_a, "samples"_a, "alpha"_a,
+        "The status of wyner_check_hash for a file and samples as c_decode returns them.");
+  m.def("overfit_macs_per_pixel", overfit_macs_per_pixel, "payload"_a,
+        "Multiply-accumulates per pixel of decoding a payload (specification, section 10).");
+  m.def("sha256", sha256, "parts"_a, "The SHA-256 of parts one after the other.");
 }

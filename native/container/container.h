@@ -12,11 +12,12 @@ using Bytes = std::span<const uint8_t>;
 
 constexpr size_t kHashBytes = 16;
 
-// Section 4, but for the arithmetic: with the default number of pixels no codec comes near that limit.
+// Section 4.
 struct Limits {
   uint64_t pixels = uint64_t{1} << 28;
   uint64_t side = 32768;
   uint64_t metadata_bytes = uint64_t{64} << 20;  // of each of ICC, EXIF and XMP
+  uint64_t macs = uint64_t{1} << 40;             // for whoever decodes: parse() does not know codecs
 };
 
 struct Header {

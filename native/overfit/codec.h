@@ -21,6 +21,10 @@ constexpr int kMaxSide = 1 << 17;
 // Throws Error(argument) unless the picture is one that the codec can hold.
 void check_picture(const Picture& picture);
 
+// Multiply-accumulates per pixel that a payload takes, found without decoding (section 10). A model that does
+// not exist counts as the costliest one: decode_payload() refuses it.
+double macs_per_pixel(const uint8_t* data, size_t size);
+
 struct Decoded {
   Network network;
   std::vector<Plane> latents;  // finest first

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "overfit/codec.h"
 #include "overfit/stream.h"
 
@@ -11,6 +13,15 @@ void check_picture(const Picture& p) {
           "width and height must be in 1..131072");
   require(p.channels == 1 || p.channels == 3, "channels must be 1 or 3");
   require(p.maxval == 255 || p.maxval == 65535, "maxval must be 255 or 65535");
+}
+
+double macs_per_pixel(const uint8_t* data, size_t size) {
+  // The first bits(8) of a fresh range decoder; as it stands here, it may be 256 for a corrupt payload.
+  const uint64_t index = RangeDecoder(data, size).code() / (~uint64_t{0} >> 8);
+  if (index < uint64_t(model_count())) return macs_per_pixel(model(int(index)));
+  double most = 0;
+  for (int i = 0; i < model_count(); ++i) most = std::max(most, macs_per_pixel(model(i)));
+  return most;
 }
 
 Decoded decode_payload(const uint8_t* data, size_t size, int width, int height) {

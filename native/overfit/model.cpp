@@ -20,6 +20,10 @@ static_assert(sizes_fit(), "a model is larger than the fixed buffers of the deco
 
 enum class Axis { none, grid, stage };
 
+// Per sample that each puts out: a prefilter (7 taps, two ways), the 3x3 blur of features, an x2 filter (4 taps
+// down half of the columns, 4 along all rows).
+constexpr int kPrefilterMacs = 14, kBlurMacs = 9, kDoublingMacs = 6;
+
 // A tensor as (rows, slices, columns), where there is one slice per grid, per upsampling stage, or one.
 struct Shape {
   int group, rows;
@@ -62,6 +66,19 @@ const Model& model(int index) {
   if (index < 0 || index >= model_count())
     throw Error(ErrorKind::unsupported, "overfit model " + std::to_string(index) + " is unknown");
   return kModels[index];
+}
+
+double macs_per_pixel(const Model& m) {
+  const int G = m.grids;
+  const int arm = m.A() * m.N + m.N * m.N + 2 * (m.N + m.A());
+  double sum = m.M * G + 3 * (m.M + G) + 2 * 81;
+  double area = 1;  // of grid i, per pixel: powers of two, so that the sum is exact in any order
+  for (int i = 0; i < G; ++i, area /= 4) {
+    sum += area * (arm + kPrefilterMacs);
+    sum += area / 4 * (6 * m.F + kBlurMacs);
+    sum += area * kDoublingMacs * (G - 1 - i);
+  }
+  return sum;
 }
 
 Layout::Layout(const Model& model, int grids) {

@@ -31,6 +31,9 @@ int model_count();
 // Throws Error(unsupported) if there is no such model.
 const Model& model(int index);
 
+// Multiply-accumulates per pixel of decoding (spec, section 10).
+double macs_per_pixel(const Model& model);
+
 // The tensors in stream order.
 enum Tensor {
   kArmW1, kArmB1, kArmW2, kArmB2, kArmWo, kArmWl, kArmBo,

@@ -1,6 +1,7 @@
 // wyner_decode: a .wyn file to PGM (grey), PPM (RGB) or PAM (with alpha), without Python: for embedding
 // tests, and for processors that only an emulator has. Of 16-bit samples the high byte comes first, as those
-// formats want it. Metadata and the pixel hash are not looked at.
+// formats want it. With -c, samples that have not the pixel hash of the file are an error (3) and not written.
+// Metadata is not looked at.
 //
 // Exit codes: those of docs/spec/container.md, section 5; 2 for the arguments, 1 for anything else.
 #include <cerrno>
@@ -19,24 +20,30 @@ namespace {
 
 using Samples = std::vector<uint8_t>;
 
-constexpr char kUsage[] = "usage: wyner_decode [-t THREADS] INPUT.wyn OUTPUT\n";
+constexpr char kUsage[] = "usage: wyner_decode [-c] [-t THREADS] INPUT.wyn OUTPUT\n";
 
 struct Arguments {
   int threads = 1;
+  bool check_hash = false;
   const char* input = nullptr;
   const char* output = nullptr;
 };
 
 bool parse_arguments(int count, char** values, Arguments& out) {
   int at = 1;
-  if (at + 1 < count && !std::strcmp(values[at], "-t")) {
-    char* end = nullptr;
-    const long threads = std::strtol(values[at + 1], &end, 10);
-    if (*end || threads < 1 || threads > 1024) return false;
-    out.threads = int(threads);
-    at += 2;
+  for (; at < count && values[at][0] == '-'; ++at) {
+    if (!std::strcmp(values[at], "-c")) {
+      out.check_hash = true;
+    } else if (!std::strcmp(values[at], "-t") && at + 1 < count) {
+      char* end = nullptr;
+      const long threads = std::strtol(values[++at], &end, 10);
+      if (*end || threads < 1 || threads > 1024) return false;
+      out.threads = int(threads);
+    } else {
+      return false;
+    }
   }
-  if (count - at != 2 || values[at][0] == '-') return false;
+  if (count - at != 2) return false;
   out.input = values[at];
   out.output = values[at + 1];
   return true;
@@ -101,17 +108,31 @@ int fail(int code, const char* path, const char* why) {
   return code;
 }
 
+struct Picture {
+  wyner_file_info info;
+  Samples samples, alpha;
+};
+
+wyner_status decode(const Samples& data, const Arguments& arguments, Picture& out) {
+  wyner_status status = wyner_info(data.data(), data.size(), nullptr, &out.info);
+  if (status != WYNER_OK) return status;
+  out.samples.resize(out.info.samples_size);
+  out.alpha.resize(out.info.alpha_size);
+  status = wyner_decode_memory(data.data(), data.size(), nullptr, arguments.threads, out.samples.data(),
+                               out.samples.size(), out.alpha.empty() ? nullptr : out.alpha.data(),
+                               out.alpha.size());
+  if (status != WYNER_OK || !arguments.check_hash) return status;
+  return wyner_check_hash(data.data(), data.size(), nullptr, out.samples.data(), out.samples.size(),
+                          out.alpha.data(), out.alpha.size());
+}
+
 int run(const Arguments& arguments) {
   Samples data;
   if (!read_file(arguments.input, data)) return fail(1, arguments.input, std::strerror(errno));
-  wyner_file_info info;
-  wyner_status status = wyner_info(data.data(), data.size(), nullptr, &info);
+  Picture picture;
+  const wyner_status status = decode(data, arguments, picture);
   if (status != WYNER_OK) return fail(status, arguments.input, wyner_status_name(status));
-  Samples samples(info.samples_size), alpha(info.alpha_size);
-  status = wyner_decode_memory(data.data(), data.size(), nullptr, arguments.threads, samples.data(),
-                               samples.size(), alpha.empty() ? nullptr : alpha.data(), alpha.size());
-  if (status != WYNER_OK) return fail(status, arguments.input, wyner_status_name(status));
-  if (!write_picture(arguments.output, info, samples, alpha))
+  if (!write_picture(arguments.output, picture.info, picture.samples, picture.alpha))
     return fail(1, arguments.output, "cannot be written");
   return 0;
 }

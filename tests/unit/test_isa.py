@@ -1,6 +1,6 @@
-"""One picture from every machine: each instruction set, thread counts, and the native program on arm64.
+"""One picture from every machine: each instruction set, thread counts, the native program here and on arm64.
 
-The arm64 half needs aarch64-linux-gnu-g++ and qemu-aarch64 on the PATH (Debian: g++-aarch64-linux-gnu,
+arm64 needs aarch64-linux-gnu-g++ and qemu-aarch64 on the PATH (Debian: g++-aarch64-linux-gnu,
 qemu-user), and is skipped without. With WYNER_REQUIRE_ARM64=1, for CI, a missing tool is a failure instead.
 """
 
@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from wyner import container
 from wyner.container import Container, Header
+from wyner.image import Image, pixel_hash
 
 native = pytest.importorskip("wyner._native", reason="the native extension is not built")
 
@@ -97,15 +98,19 @@ def test_every_instruction_set_and_thread_count_agrees(isa: str) -> None:
     assert run.stdout.split() == [isa, digest(1), digest(1)], run.stderr
 
 
-def need(*names: str) -> str:
+def find(*names: str) -> str:
     """Path of the first of these programs that there is; skips the test without one."""
     for name in names:
         if path := shutil.which(name):
             return path
-    message = f"{' or '.join(names)} is not on the PATH"
-    if os.environ.get("WYNER_REQUIRE_ARM64") == "1":
-        pytest.fail(message)
-    pytest.skip(message)
+    pytest.skip(f"{' or '.join(names)} is not on the PATH")
+
+
+def need(*names: str) -> str:
+    """As ``find``, for what CI may insist on."""
+    if os.environ.get("WYNER_REQUIRE_ARM64") == "1" and not any(map(shutil.which, names)):
+        pytest.fail(f"{' or '.join(names)} is not on the PATH")
+    return find(*names)
 
 
 def decoder_sources() -> list[Path]:
@@ -115,12 +120,17 @@ def decoder_sources() -> list[Path]:
     return [path for path in paths if not path.name.startswith(("fit_", "soap", "encode"))]
 
 
-@pytest.fixture(scope="module")
-def arm64_decoder(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The command that runs wyner_decode, compiled for arm64, in an emulator."""
-    compiler = need("aarch64-linux-gnu-g++")
-    emulator = need("qemu-aarch64", "qemu-aarch64-static")
-    folder = tmp_path_factory.mktemp("arm64")
+@pytest.fixture(scope="module", params=["here", "arm64"])
+def decoder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The command that runs wyner_decode: for any machine of this kind, or for arm64 in an emulator."""
+    emulator, link = [], []
+    if request.param == "arm64":
+        compiler = need("aarch64-linux-gnu-g++")
+        emulator = [need("qemu-aarch64", "qemu-aarch64-static")]
+        link = ["-static"]  # the emulator then needs none of the other machine's libraries
+    else:
+        compiler = find("c++", "g++", "clang++")
+    folder = tmp_path_factory.mktemp(request.param)
     flags = ["-std=gnu++20", "-O1", "-fno-math-errno", "-ffp-contract=off", "-DWYNER_HAVE_base=1"]
     flags += ["-DWYNER_ISA=base", f"-I{NATIVE}", f"-I{NATIVE / 'include'}"]
 
@@ -135,9 +145,8 @@ def arm64_decoder(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         objects = list(pool.map(compile_one, decoder_sources()))
     program = str(folder / "wyner_decode")
-    # Linked statically: the emulator then needs none of the other machine's libraries.
-    subprocess.run([compiler, "-static", "-pthread", *objects, "-o", program], check=True)
-    return [emulator, program]
+    subprocess.run([compiler, *link, "-pthread", *objects, "-o", program], check=True)
+    return [*emulator, program]
 
 
 def read_picture(data: bytes, shape: tuple[int, ...], maxval: int) -> NDArray[np.generic]:
@@ -155,16 +164,16 @@ def read_picture(data: bytes, shape: tuple[int, ...], maxval: int) -> NDArray[np
 
 
 @pytest.mark.parametrize("threads", ["1", "2"])
-def test_arm64_decodes_the_same_samples(arm64_decoder: list[str], threads: str, tmp_path: Path) -> None:
+def test_the_program_decodes_the_same_samples(decoder: list[str], threads: str, tmp_path: Path) -> None:
     for sample in samples():
         (tmp_path / "in.wyn").write_bytes(sample.data)
         out = tmp_path / "out.pnm"
-        subprocess.run([*arm64_decoder, "-t", threads, str(tmp_path / "in.wyn"), str(out)], check=True)
+        subprocess.run([*decoder, "-t", threads, str(tmp_path / "in.wyn"), str(out)], check=True)
         expected = sample.decode(1)
         np.testing.assert_array_equal(read_picture(out.read_bytes(), expected.shape, sample.maxval), expected)
 
 
-def test_exit_codes_of_the_program(arm64_decoder: list[str], tmp_path: Path) -> None:
+def test_exit_codes_of_the_program(decoder: list[str], tmp_path: Path) -> None:
     plain = Container(Header(4, 4, 1, 8, False, 1, 1), b"")
     files = {
         3: samples()[0].data[:-1],
@@ -175,11 +184,19 @@ def test_exit_codes_of_the_program(arm64_decoder: list[str], tmp_path: Path) -> 
     out = tmp_path / "out.pnm"
     for code, data in files.items():
         (tmp_path / "in.wyn").write_bytes(data)
-        run = subprocess.run([*arm64_decoder, str(tmp_path / "in.wyn"), str(out)], capture_output=True)
+        run = subprocess.run([*decoder, str(tmp_path / "in.wyn"), str(out)], capture_output=True)
         assert run.returncode == code and not out.exists(), run.stderr
+    for digest, code in ((pixel_hash(Image.from_array(samples()[1].decode(1))), 0), (bytes(16), 3)):
+        parts = container.read(samples()[1].data)
+        (tmp_path / "in.wyn").write_bytes(container.write(replace(parts, pixel_hash=digest)))
+        command = [*decoder, "-t", "2", "-c", str(tmp_path / "in.wyn"), str(out)]
+        assert subprocess.run(command, capture_output=True).returncode == code
+        assert out.exists() == (code == 0)
+        out.unlink(missing_ok=True)
     for code, arguments in (
         (1, [str(tmp_path / "absent.wyn"), str(out)]),
         (2, []),
         (2, ["-t", "0", "a", "b"]),
+        (2, ["-x", "a", "b"]),
     ):
-        assert subprocess.run([*arm64_decoder, *arguments], capture_output=True).returncode == code
+        assert subprocess.run([*decoder, *arguments], capture_output=True).returncode == code

@@ -27,10 +27,15 @@ const char *wyner_status_name(wyner_status status);
 
 /* --- files ------------------------------------------------------------------------------------------- */
 
+/* What decoding may cost. Over any of these the functions return WYNER_LIMIT, before they allocate memory or
+ * compute in proportion to the picture. A null pointer stands for WYNER_DEFAULT_LIMITS. */
 typedef struct {
   uint64_t max_pixels; /* width x height; decoding needs about 20 bytes of memory per pixel */
   uint64_t max_side;   /* the greater of width and height; more than 131072 is never decoded */
-} wyner_limits;        /* where these are optional, a null pointer stands for 2^28 and 32768 */
+  uint64_t max_macs;   /* multiply-accumulates of the whole picture; wyner_decode_memory alone looks at it */
+} wyner_limits;
+
+#define WYNER_DEFAULT_LIMITS {UINT64_C(1) << 28, 32768, UINT64_C(1) << 40}
 
 typedef struct {
   const void *data; /* a part of the file, or null if there is none */
@@ -47,6 +52,7 @@ typedef struct {
   int32_t needs_side;  /* 1: wyner_decode_memory will return WYNER_SIDE_IMAGE */
   /* Metadata as stored: a byte, the method, then the data (0: as it is, 1: a zlib stream). */
   wyner_bytes icc, exif, xmp;
+  wyner_bytes pixel_hash; /* 16 bytes that tell the decoded samples, for wyner_check_hash */
 } wyner_file_info;
 
 /* Reads everything in a file but the samples, all checksums verified. */
@@ -57,6 +63,12 @@ wyner_status wyner_info(const void *file, size_t size, const wyner_limits *limit
  * plane undecoded. Uses at most `threads` threads (1 or more). Outputs are unspecified after an error. */
 wyner_status wyner_decode_memory(const void *file, size_t size, const wyner_limits *limits, int threads,
                                  void *samples, size_t samples_size, void *alpha, size_t alpha_size);
+
+/* Compares decoded samples, and the alpha plane if the picture has one, with the file's pixel hash:
+ * WYNER_CORRUPT if they are others, WYNER_OK if they agree or the file states no hash. The hash finds
+ * accidents, and decoders that are wrong; it is not a signature. */
+wyner_status wyner_check_hash(const void *file, size_t size, const wyner_limits *limits, const void *samples,
+                              size_t samples_size, const void *alpha, size_t alpha_size);
 
 /* --- payloads of the overfit codec ------------------------------------------------------------------- */
 
@@ -70,8 +82,9 @@ typedef struct {
 size_t wyner_overfit_output_size(const wyner_picture *picture);
 
 /* Decodes `size` bytes of payload into `output`: rows of interleaved samples without padding, aligned for
- * their type. Uses at most `threads` threads (1 or more). Needs about 20 bytes of memory per pixel, so
- * check the dimensions against your own limits first. `output` is unspecified after an error. */
+ * their type. Uses at most `threads` threads (1 or more). Needs about 20 bytes of memory and at most 4096
+ * multiply-accumulates per pixel, so check the dimensions against your own limits first. `output` is
+ * unspecified after an error. */
 wyner_status wyner_overfit_decode(const void *payload, size_t size, const wyner_picture *picture,
                                   int threads, void *output, size_t output_size);
 
