@@ -1,4 +1,6 @@
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -21,3 +23,10 @@ def test_different_pictures_do_not_compare():
         metrics.mse(np.zeros((2, 2), np.uint8), np.zeros((2, 3), np.uint8))
     with pytest.raises(UsageError):
         metrics.mse(np.zeros((2, 2), np.uint8), np.zeros((2, 2), np.uint16))
+
+
+def test_importing_the_metrics_imports_nothing_heavy():
+    code = "import sys, wyner.metrics; print([m for m in sys.modules if m in set(sys.argv)])"
+    heavy = ["torch", "scipy", "matplotlib", "ssimulacra2", "urllib.request"]
+    done = subprocess.run([sys.executable, "-c", code, *heavy], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
