@@ -83,18 +83,13 @@ def test_several_files_into_a_folder(folder, photo):
     assert names(folder / "back") == ["a.png", "b.png"]
 
 
-def test_parallel_encoding_shares_the_cores(folder, fake_codec, monkeypatch):
-    monkeypatch.setattr("wyner.api.default_threads", lambda: 6)
-    for name in "bcd":
-        (folder / f"{name}.png").write_bytes((folder / "a.png").read_bytes())
-    assert main(["encode", "a.png", "b.png", "c.png", "d.png", "-o", "out", "-j", "3"]) == 0
-    assert len(names(folder / "out")) == 4
-    assert {settings.threads for settings in fake_codec.seen} == {2}
-
-
 @pytest.mark.parametrize(
     "arguments",
     [
+        ["encode"],
+        ["encode", "a.png", "--shard", "3/2", "-o", "out"],
+        ["encode", "a.png", "--ray-address", "auto"],
+        ["encode", "a.png", "--resume"],
         ["encode", "a.png", "a.jpg"],
         ["encode", "x/a.png", "y/a.png", "-o", "out"],
         ["encode", "a.png", "b.png", "-o", "-"],
@@ -119,7 +114,6 @@ def test_wrong_usage(folder, arguments, capsys):
     "arguments",
     [
         [],
-        ["encode"],
         ["nothing"],
         ["encode", "a.png", "-q", "5", "--target-bpp", "1"],
         ["encode", "a.png", "-x", "q"],

@@ -1,10 +1,7 @@
 import sys
-import threading
-
-import pytest
 
 from wyner.cli import progress as module
-from wyner.cli.progress import Cancelled, ProgressLine
+from wyner.cli.progress import ProgressLine
 from wyner.codecs.base import Progress
 
 
@@ -12,7 +9,7 @@ def _run(monkeypatch, seconds):
     """Feed a progress line ten times a second, by a clock of our own."""
     now = [0.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
-    line = ProgressLine("a.png", threading.Event())
+    line = ProgressLine("a.png")
     for tick in range(int(seconds * 10)):
         now[0] = tick / 10
         line(Progress(tick, 1000, 0.25, 31.5, 75.0, "fit"))
@@ -36,12 +33,3 @@ def test_elsewhere_lines_are_sparse(monkeypatch, capsys):
     _run(monkeypatch, 60)
     text = capsys.readouterr().err
     assert 3 <= len(text.splitlines()) <= 5 and "\r" not in text
-
-
-def test_cancelling_stops_the_encoder():
-    cancel = threading.Event()
-    line = ProgressLine("a.png", cancel)
-    line(Progress(0, 1, 0, 0, 0, "fit"))
-    cancel.set()
-    with pytest.raises(Cancelled):
-        line(Progress(0, 1, 0, 0, 0, "fit"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +29,7 @@ def demo(arguments: argparse.Namespace) -> int:
     height, width = photo.shape[:2]
     print(f"photograph of {width}x{height}, quality {arguments.quality:g}, effort {arguments.effort}")
     start = time.monotonic()
-    line = ProgressLine("fitting", threading.Event())
+    line = ProgressLine("fitting")
     try:
         data = api.encode(
             photo,

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image as PilImage
+
+from ..batch.expand import PIPE, Source, expand
+from ..container import Limits
 from ..errors import UsageError, WynerError
 from ..io import is_special, write_atomic
-
-PIPE = "-"
 
 
 def read_bytes(name: str) -> bytes:
@@ -18,26 +22,58 @@ def read_bytes(name: str) -> bytes:
     return sys.stdin.buffer.read() if name == PIPE else Path(name).read_bytes()
 
 
-def plan_outputs(inputs: Sequence[str], output: str | None, suffix: str) -> list[str]:
-    """The output name for each input. Raises UsageError when names clash or a pipe cannot be one."""
-    if inputs.count(PIPE) > 1 or (output == PIPE and len(inputs) > 1):
+@dataclass(frozen=True)
+class Job:
+    """One file to turn into another. name: of the output below the output folder, else its path as given."""
+
+    source: Source
+    target: str
+    name: str
+
+
+def plan(arguments: argparse.Namespace, suffix: str, known: Collection[str]) -> list[Job]:
+    """The jobs that a command's inputs, lists and output ask for.
+
+    suffix: of the outputs; known: of the inputs that are taken from folders. Raises UsageError and OSError.
+    """
+    if arguments.jobs is not None and arguments.jobs < 1:
+        raise UsageError(f"-j is {arguments.jobs}, it must be at least 1")
+    jobs = plan_outputs(expand(arguments.inputs, arguments.lists, known), arguments.output, suffix)
+    if arguments.json and any(job.target == PIPE for job in jobs):
+        raise UsageError("--json and the file cannot both go to standard output; give -o FILE")
+    return jobs
+
+
+def limits_of(arguments: argparse.Namespace) -> Limits:
+    """The limits that a command's options set."""
+    # Pillow's own guard is global and lower than ours; each picture's size is checked against ours instead.
+    PilImage.MAX_IMAGE_PIXELS = None
+    return Limits(pixels=arguments.max_pixels, side=arguments.max_side, macs=arguments.max_macs)
+
+
+def plan_outputs(sources: Sequence[Source], output: str | None, suffix: str) -> list[Job]:
+    """The output for each input. Raises UsageError when names clash or a pipe cannot be one."""
+    paths = [source.path for source in sources]
+    if paths.count(PIPE) > 1 or (output == PIPE and len(sources) > 1):
         raise UsageError("a pipe takes one picture")
-    folder = output is not None and output != PIPE and _is_folder(output, len(inputs))
-    if folder and PIPE in inputs:
+    folder = output if output is not None and output != PIPE and _is_folder(output, sources) else None
+    if folder is not None and PIPE in paths:
         raise UsageError("standard input has no name for a file in a folder; give -o FILE")
-    names = [_output_name(name, output, suffix, folder) for name in inputs]
+    jobs = [_job(source, output, suffix, folder) for source in sources]
     seen: dict[str, str] = {}
-    for name, target in zip(inputs, names, strict=True):
-        if target == PIPE:
+    for job in jobs:
+        path = job.source.path
+        if job.target == PIPE:
             continue
-        if target in seen:
-            raise UsageError(f"{seen[target]} and {name} would both become {target}")
-        if name != PIPE and Path(name).resolve() == Path(target).resolve():
-            raise UsageError(f"{name} would overwrite itself; give -o")
-        seen[target] = name
-    if folder and output is not None:
-        Path(output).mkdir(parents=True, exist_ok=True)
-    return names
+        if job.target in seen:
+            raise UsageError(f"{seen[job.target]} and {path} would both become {job.target}")
+        if path != PIPE and Path(path).resolve() == Path(job.target).resolve():
+            raise UsageError(f"{path} would overwrite itself; give -o")
+        seen[job.target] = path
+    if folder is not None:
+        for parent in {os.path.dirname(job.target) for job in jobs}:
+            os.makedirs(parent, exist_ok=True)
+    return jobs
 
 
 def check_writable(target: str, force: bool) -> None:
@@ -63,13 +99,15 @@ def write_output(target: str, data: bytes, force: bool) -> None:
         write_atomic(target, data, overwrite=force)
 
 
-def _is_folder(output: str, count: int) -> bool:
-    return count > 1 or output.endswith(("/", os.sep)) or os.path.isdir(output)
+def _is_folder(output: str, sources: Sequence[Source]) -> bool:
+    several = len(sources) > 1 or any(source.collected for source in sources)
+    return several or output.endswith(("/", os.sep)) or os.path.isdir(output)
 
 
-def _output_name(name: str, output: str | None, suffix: str, folder: bool) -> str:
+def _job(source: Source, output: str | None, suffix: str, folder: str | None) -> Job:
+    if folder is not None:
+        name = os.path.splitext(source.name)[0] + suffix
+        return Job(source, os.path.join(folder, name), name)
     if output is None:
-        return PIPE if name == PIPE else os.path.splitext(name)[0] + suffix
-    if folder:
-        return os.path.join(output, os.path.splitext(os.path.basename(name))[0] + suffix)
-    return output
+        output = PIPE if source.path == PIPE else os.path.splitext(source.path)[0] + suffix
+    return Job(source, output, os.path.normpath(output))

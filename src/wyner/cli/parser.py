@@ -47,8 +47,8 @@ def option(text: str) -> tuple[str, str]:
 
 
 def _add_encode(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = _command(commands, "encode", "commands.encode", "compress pictures into .wyn files")
-    parser.add_argument("inputs", nargs="+", metavar="IN", help="picture file, or - for standard input")
+    parser = _command(commands, "encode", "encode.encode", "compress pictures into .wyn files")
+    _add_inputs(parser, "picture file, folder of pictures, or - for standard input")
     _add_outputs(parser, ".wyn file or folder (default: beside the picture; - is standard output)")
     goal = parser.add_mutually_exclusive_group()
     goal.add_argument("-q", "--quality", type=float, metavar="Q", help="0..100 (default 60)")
@@ -72,12 +72,13 @@ def _add_encode(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "--hash", action="store_true", help="store a hash of the pixels for wyner test (22 bytes)"
     )
     parser.add_argument("--first-frame", action="store_true", help="take the first frame of an animation")
+    _add_bulk(parser)
     _add_common(parser)
 
 
 def _add_decode(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = _command(commands, "decode", "commands.decode", "turn .wyn files into pictures")
-    parser.add_argument("inputs", nargs="+", metavar="IN", help=".wyn file, or - for standard input")
+    _add_inputs(parser, ".wyn file, folder of them, or - for standard input")
     _add_outputs(parser, "picture file or folder (default: beside the .wyn file; - is standard output)")
     parser.add_argument(
         "--format",
@@ -125,6 +126,37 @@ def _command(
 
     parser.set_defaults(run=run)
     return parser
+
+
+def _add_inputs(parser: argparse.ArgumentParser, summary: str) -> None:
+    parser.add_argument("inputs", nargs="*", metavar="IN", help=summary)
+    parser.add_argument(
+        "--list",
+        dest="lists",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="take further names from a file, one a line (- is standard input)",
+    )
+
+
+def _add_bulk(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(jobs=None)
+    parser.add_argument("--shard", default="1/1", metavar="k/N", help="only the k-th of N parts of the files")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="keep a manifest in the output folder; skip what it has as done",
+    )
+    parser.add_argument(
+        "--executor",
+        default="local",
+        choices=("local", "ray"),
+        help="where the jobs run: processes here (default), or Ray, by default with one job for each core",
+    )
+    parser.add_argument(
+        "--ray-address", metavar="A", help="Ray cluster to join, host:port or auto (default: a new Ray here)"
+    )
 
 
 def _add_outputs(parser: argparse.ArgumentParser, summary: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
 
 from ..codecs.base import Progress
@@ -13,16 +12,11 @@ _REFRESH_S = 0.1
 _SPARSE_S = 15.0
 
 
-class Cancelled(Exception):
-    """Raised inside an encoder to stop it when the user has interrupted the program."""
-
-
 class ProgressLine:
-    """A progress callback for one file. ``cancel``, when set, stops the encoder at its next call."""
+    """A progress callback for one file. ``last``: what it was called with last, None before."""
 
-    def __init__(self, name: str, cancel: threading.Event, show: bool = True) -> None:
+    def __init__(self, name: str, show: bool = True) -> None:
         self._name = name
-        self._cancel = cancel
         self._show = show
         self._live = sys.stderr.isatty()
         self._start = time.monotonic()
@@ -32,8 +26,6 @@ class ProgressLine:
 
     def __call__(self, progress: Progress) -> None:
         """Take note of where the encoder stands, and show it when it is time."""
-        if self._cancel.is_set():
-            raise Cancelled
         self.last = progress
         now = time.monotonic()
         if not self._show or now < self._next:

@@ -9,6 +9,9 @@ from typing import Any
 
 from ..errors import WynerError
 
+FAILURES = (WynerError, OSError, MemoryError, ArithmeticError)
+"""What one file may end in while the rest go on; ArithmeticError is a fit that diverged."""
+
 
 def describe(error: BaseException) -> str:
     """One line for people."""
