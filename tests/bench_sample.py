@@ -8,6 +8,7 @@ Tests import ``make``; people who work on the report use the folder.
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ import numpy as np
 
 from wyner import io
 from wyner.batch.executor import InlineExecutor
-from wyner.bench import records
+from wyner.batch.manifest import Manifest
+from wyner.batch.shard import Shard
 from wyner.bench.experiment import parse
 from wyner.bench.plan import make_plan
+from wyner.bench.published import PublishedCurve
 from wyner.bench.run import describe_run, execute, pending
 from wyner.image import Image
 
@@ -27,19 +30,13 @@ CODECS: list[dict[str, Any]] = [
     {"name": "wyner_overfit", "effort": 1, "quality": [20, 45, 70, 85]},
     {"name": "png"},
 ]
-PUBLISHED = [
-    {
-        "name": "A published codec",
-        "source": "made up for tests",
-        "over": "two pictures",
-        "image": None,
-        "points": [
-            {"bpp": 0.5, "psnr_db": 26.0},
-            {"bpp": 1.0, "psnr_db": 29.0},
-            {"bpp": 2.0, "psnr_db": 33.0},
-        ],
-    }
-]
+PUBLISHED = PublishedCurve(
+    "A published codec",
+    "made up for tests",
+    "two pictures",
+    None,
+    ({"bpp": 0.5, "psnr_db": 26.0}, {"bpp": 1.0, "psnr_db": 29.0}, {"bpp": 2.0, "psnr_db": 33.0}),
+)
 
 
 def picture(seed: int, height: int, width: int) -> np.ndarray[Any, Any]:
@@ -73,9 +70,10 @@ def make(
     experiment = parse(table, folder)
     plan = make_plan(experiment, run)
     assert not plan.problems, plan.problems
-    describe_run(experiment, run, PUBLISHED)
-    for record in execute(pending(plan.tasks, run), InlineExecutor(), records.shard_path(run), window=4):
-        assert "error" not in record, record["error"]
+    describe_run(experiment, run, [PUBLISHED])
+    with closing(Manifest(run / Shard().file_name("records"))) as log:
+        for record in execute(pending(plan.tasks, run), InlineExecutor(), log, window=4):
+            assert "error" not in record, record["error"]
     return run
 
 

@@ -29,11 +29,13 @@ LAMBDAS = ((1.5e-4, LAMBDA_EDGES[0]), LAMBDA_EDGES, (LAMBDA_EDGES[1], 3e-2))
 CROP = 256
 GRIDS = 7
 STEPS = 800
+WEIGHT_RATE = CROP**2 / (768 * 512)  # parameters cost a crop as much per pixel as they cost a photograph
+FIRST_RATE, LAST_RATE = 1 / 6, 0.04  # share of the way that the prior moves; 1 / (6 + fits) in between
 SUFFIXES = {".png", ".webp", ".jpg", ".jpeg"}
 
 
 class State:
-    """Priors of one architecture: mean and mean absolute difference, (3, parameters), and fits done."""
+    """Priors of one architecture: mean and mean absolute difference, (3, parameters), and fits done, (3,)."""
 
     def __init__(self, path: Path, architecture: str) -> None:
         self.path = path
@@ -41,10 +43,10 @@ class State:
         tables = _native.overfit_models()
         self.mean = np.array([np.ldexp(tables[m]["mean"], -14) for m in self.models], np.float64)
         self.spread = np.array([2.0 ** (tables[m]["scale"] / 16 - 14) for m in self.models])
-        self.fits = 0
+        self.fits = np.zeros(len(self.models), np.int64)
         if path.exists():
             saved = np.load(path)
-            self.mean, self.spread, self.fits = saved["mean"], saved["spread"], int(saved["fits"])
+            self.mean, self.spread, self.fits = saved["mean"], saved["spread"], saved["fits"]
 
     def save(self) -> None:
         """Write the state; a run that is killed leaves the old one."""
@@ -66,7 +68,7 @@ def random_crop(paths: list[Path], rng: np.random.Generator) -> np.ndarray:
 
 def fit(image: np.ndarray, model: int, start: np.ndarray, lam: float, seed: int) -> tuple[np.ndarray, float]:
     """Parameters after a short fit from ``start``, and its last loss."""
-    plan = Plan(STEPS, 0, 0, weight_rate=0.0)
+    plan = Plan(STEPS, 0, 0, weight_rate=WEIGHT_RATE)
     fitter = _native.Fitter(image, model, GRIDS, 1, seed)
     fitter.set_params(start.astype(np.float32))
     for step in range(0, STEPS, CHUNK):
@@ -76,32 +78,36 @@ def fit(image: np.ndarray, model: int, start: np.ndarray, lam: float, seed: int)
     return fitter.get_params().astype(np.float64), mse + lam * bits / image[0].size
 
 
-def train(state: State, paths: list[Path], minutes: float, rate: float, seed: int) -> None:
-    """Reptile steps until the time is up."""
-    rng = np.random.default_rng([seed, state.fits])
+def train(state: State, paths: list[Path], minutes: float, ranges: list[int], seed: int) -> None:
+    """Reptile steps until the time is up, on the ranges of lambda in turn."""
     end = time.monotonic() + 60 * minutes
     while time.monotonic() < end:
-        which = state.fits % len(LAMBDAS)
+        which = min(ranges, key=lambda r: state.fits[r])
+        rng = np.random.default_rng([seed, which, state.fits[which]])
         lam = float(np.exp(rng.uniform(*np.log(LAMBDAS[which]))))
-        params, loss = fit(random_crop(paths, rng), state.models[which], state.mean[which], lam, state.fits)
-        state.fits += 1
+        crop = random_crop(paths, rng)
+        params, loss = fit(crop, state.models[which], state.mean[which], lam, int(rng.integers(2**31)))
+        rate = max(LAST_RATE, FIRST_RATE / (1 + FIRST_RATE * state.fits[which]))
+        state.fits[which] += 1
         if not math.isfinite(loss):
             continue
         difference = params - state.mean[which]
         state.mean[which] += rate * difference
-        state.spread[which] += 0.05 * (np.abs(difference) - state.spread[which])
-        if state.fits % 10 == 0:
-            state.save()
-            print(
-                f"{state.fits} fits, lambda {lam:.1e}, loss {loss:.3e}, moved {np.abs(difference).mean():.4f}"
-            )
-    state.save()
+        state.spread[which] += max(0.03, rate) * (np.abs(difference) - state.spread[which])
+        state.save()
+        print(
+            f"range {which}, fit {state.fits[which]}, lambda {lam:.1e}, loss {loss:.3e}, "
+            f"moved {np.abs(difference).mean():.4f}",
+            flush=True,
+        )
 
 
 def write(state: State) -> None:
-    """Put the priors into models.json; one that no fit reached keeps its old scale."""
+    """Put the priors into models.json; a range without fits keeps its old one."""
     models = json.loads(MODELS_JSON.read_text())["models"]
     for row, index in enumerate(state.models):
+        if not state.fits[row]:
+            continue
         scale = 16 * (np.log2(np.maximum(state.spread[row], 2e-3)) + 14)
         models[index]["mean"] = np.rint(np.ldexp(state.mean[row], 14)).astype(int).tolist()
         models[index]["scale"] = np.clip(np.rint(scale), 0, 240).astype(int).tolist()
@@ -117,7 +123,7 @@ def main() -> None:
     parser.add_argument("--architecture", choices=sorted(MODELS), required=True)
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--rate", type=float, default=0.15, help="share of the way that the prior moves")
+    parser.add_argument("--ranges", type=int, nargs="+", default=[0, 1, 2], help="0: low lambda .. 2: high")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--write", action="store_true", help="write models.json instead of training")
     args = parser.parse_args()
@@ -128,7 +134,7 @@ def main() -> None:
     paths = sorted(p for folder in args.folders for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
     if not paths:
         parser.error("no pictures in the folders given")
-    train(state, paths, args.minutes, args.rate, args.seed)
+    train(state, paths, args.minutes, args.ranges, args.seed)
 
 
 if __name__ == "__main__":

@@ -54,3 +54,7 @@ class SideImageError(WynerError):
 
 class UnavailableError(WynerError):
     """An optional package, or the weights of a metric, are not at hand; the message says how to get them."""
+
+
+class NoOverlapError(WynerError):
+    """Two rate-distortion curves share too short an interval of quality for a BD-rate."""

@@ -89,3 +89,8 @@ def label(name: str, setting: Setting) -> str:
 def rate_text(setting: Setting) -> str:
     """The rate of a setting for people and file names: ``quality=75``; empty for lossless codecs."""
     return " ".join(f"{key}={setting[key]:g}" for key in RATE_KEYS if key in setting)
+
+
+def slug(text: str) -> str:
+    """A file name of at most 120 letters that every system takes."""
+    return "".join(c if c.isascii() and (c.isalnum() or c in "._=-") else "_" for c in text)[:120]

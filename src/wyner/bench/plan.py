@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import glob
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,16 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from .. import io
-from ..errors import CorruptError, UsageError, WynerError
+from ..batch.content import content_key, task_key
+from ..batch.expand import expand
+from ..errors import UsageError, WynerError
 from . import measure, registry
 from .code import code_hash
 from .codec import RATE_KEYS, Codec, Setting, label
 from .experiment import Experiment
-from .records import hash_of
 from .task import Task, code_of
 
 SUFFIXES = frozenset((*io.SUFFIXES, ".bmp", ".gif", ".avif", ".jp2"))
-"""What is taken from a folder; files that are named are taken whatever their suffix."""
+"""What is taken from a folder; files that are named or fit a pattern are taken whatever their suffix."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,13 @@ class Picture:
 
 @dataclass
 class Plan:
-    """Tasks in the order in which they should run; problems: (what, error) that some wished tasks met."""
+    """Tasks in the order in which they should run; images: the names of all pictures that are there.
+
+    problems: (what, error) for what of the experiment cannot be done.
+    """
 
     tasks: list[Task] = field(default_factory=list)
+    images: list[str] = field(default_factory=list)
     problems: list[tuple[str, WynerError | OSError]] = field(default_factory=list)
 
 
@@ -58,10 +62,11 @@ def make_plan(experiment: Experiment, run: Path) -> Plan:
     measuring = {"metrics": experiment.metrics, "available": measure.available(experiment.metrics)}
     for picture in pictures(experiment, plan):
         try:
-            hashes = _hash(picture.path), _hash(picture.side)
+            hashes = content_key(picture.path), content_key(picture.side) if picture.side else None
         except OSError as error:
             plan.problems.append((picture.name, error))
             continue
+        plan.images.append(picture.name)
         for name, setting, target in _wishes(experiment, codecs):
             codec, part = codecs[name]
             plan.tasks.append(
@@ -75,22 +80,23 @@ def pictures(experiment: Experiment, plan: Plan) -> list[Picture]:
     """The pictures of an experiment, each once; what names none is added to the plan's problems."""
     found: list[tuple[str, str | None]] = []
     for text in experiment.images:
-        paths = _expand(text)
-        if not paths:
-            plan.problems.append((text, CorruptError("no picture is there")))
-        found += [(path, None) for path in paths]
+        try:
+            found += [(path, None) for path in _expand(text)]
+        except (WynerError, OSError) as error:
+            plan.problems.append((text, error))
     for path in experiment.pairs:
         found += _read_pairs(path, plan)
     return _named(list(dict.fromkeys(found)))
 
 
 def _expand(text: str) -> list[str]:
-    if os.path.isdir(text):
-        inside = (os.path.join(text, name) for name in sorted(os.listdir(text)))
-        return [path for path in inside if Path(path).suffix.lower() in SUFFIXES]
-    if os.path.exists(text) or not glob.has_magic(text):
-        return [text]  # a missing file is told of when it is read
-    return sorted(glob.glob(text))
+    """The files that an entry of ``images`` stands for: a folder (with those below), a file, or a pattern."""
+    if os.path.exists(text) or not glob.has_magic(text):  # a missing file is told of when it is read
+        return [source.path for source in expand([text], (), SUFFIXES)]
+    found = sorted(glob.glob(text, recursive=True))
+    if not found:
+        raise UsageError("no file fits this pattern")
+    return found
 
 
 def _read_pairs(path: Path, plan: Plan) -> list[tuple[str, str | None]]:
@@ -152,15 +158,16 @@ def _task(
     setting: Setting,
     target: float | None,
     picture: Picture,
-    hashes: tuple[str | None, str | None],
+    hashes: tuple[str, str | None],
     measuring: dict[str, Any],
 ) -> Task:
     with_side = codec.takes_side and picture.side is not None
     goal = None if target is None else [target, experiment.matched.tolerance]
-    encode_key = hash_of(part, setting, goal, hashes[0], hashes[1] if with_side else None)
+    contents = [part_hash for part_hash in (hashes[0], hashes[1] if with_side else None) if part_hash]
+    encode_key = task_key({**part, "setting": setting, "goal": goal}, *contents)
     code = code_of(codec)
     return Task(
-        key=hash_of(encode_key, code, measuring),
+        key=task_key({**measuring, "code": code}, encode_key),
         encode_key=encode_key,
         experiment=experiment.name,
         codec=codec.name,
@@ -168,7 +175,7 @@ def _task(
         label=label(codec.name, setting),
         image=picture.name,
         image_path=picture.path,
-        image_hash=str(hashes[0]),
+        image_hash=hashes[0],
         side=Path(picture.side).stem if with_side and picture.side else None,
         side_path=picture.side if with_side else None,
         side_hash=hashes[1] if with_side else None,
@@ -186,8 +193,3 @@ def _codec_part(codec: Codec) -> dict[str, Any]:
     """What a codec's files depend on beside setting and picture."""
     encoder = code_hash(codec.code_parts)
     return {"codec": codec.name, "version": codec.version(), "fixed": codec.fixed, "code": encoder}
-
-
-def _hash(path: str | None) -> str | None:
-    """32 hexadecimal digits of a file's bytes."""
-    return None if path is None else hashlib.sha256(Path(path).read_bytes()).hexdigest()[:32]

@@ -1,16 +1,15 @@
-"""Records: one JSON line per measured file, appended by processes that may die, merged from many machines."""
+"""Records: one JSON line per measured file, appended by processes that may die, from one machine or many."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
 import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from ..batch import manifest
+from ..batch.content import task_key
 from ..errors import UsageError
 
 Record = dict[str, Any]
@@ -18,48 +17,6 @@ Record = dict[str, Any]
 
 _DATA = "$WYNER_DATA"
 _NAME = re.compile(r"records-(\d+)-of-(\d+)\.jsonl")
-
-
-def shard_path(run: Path, shard: tuple[int, int] = (1, 1)) -> Path:
-    """The file that shard k of N appends to."""
-    return run / f"records-{shard[0]}-of-{shard[1]}.jsonl"
-
-
-def hash_of(*parts: Any) -> str:
-    """32 hexadecimal digits of JSON-able values."""
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def append(path: Path, record: Record) -> None:
-    """Add one line in a single write. Numbers that are not finite become null.
-
-    A torn line that an earlier process left at the end stays a line of its own.
-    """
-    line = json.dumps(_finite(record), allow_nan=False, ensure_ascii=False).encode() + b"\n"
-    with open(path, "ab+") as file:
-        if file.tell() > 0:
-            file.seek(-1, os.SEEK_END)
-            if file.read(1) != b"\n":
-                line = b"\n" + line
-        file.write(line)
-
-
-def read_lines(path: Path) -> tuple[list[Record], int]:
-    """All whole records of a file, in order, and the number of lines that are none."""
-    records, torn = [], 0
-    for line in path.read_bytes().splitlines():
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except ValueError:
-            record = None
-        if isinstance(record, dict) and "key" in record:
-            records.append(record)
-        else:
-            torn += 1
-    return records, torn
 
 
 def merge(records: Iterable[Record]) -> tuple[list[Record], list[Record]]:
@@ -75,7 +32,11 @@ def identity(record: Record) -> str:
     """What a record is about, whichever code measured it: codec, setting or matched rate, and pictures."""
     target = record.get("target_bpp")
     point = record["setting"] if target is None else record["label"]
-    return hash_of(record["codec"], point, record["image"], record.get("side"), target)
+    return task_key(
+        {"codec": record["codec"], "point": point, "target": target},
+        record["image"],
+        record.get("side") or "",
+    )
 
 
 def newest(measured: Iterable[Record]) -> list[Record]:
@@ -93,12 +54,23 @@ def record_files(run: Path) -> list[Path]:
     return [path for path in sorted(run.glob("records-*.jsonl")) if _NAME.fullmatch(path.name)]
 
 
+def on_record(run: Path) -> list[Record]:
+    """All measured records of a run folder, of older code too; none when the folder is not there."""
+    return merge(record for path in record_files(run) for record in manifest.read(path))[0]
+
+
 def read_run(run: Path) -> tuple[list[Record], list[Record]]:
-    """(measured, failed) records of all shards of a run folder. Raises UsageError when there is none."""
+    """(measured, failed) as a run stands: the newest record of everything, and failures of what has none.
+
+    Raises UsageError when the folder holds no records, and CorruptError for a damaged line.
+    """
     paths = record_files(run)
     if not paths:
         raise UsageError(f"{run} holds no records-*.jsonl; is it the output folder of wyner bench run?")
-    return merge(record for path in paths for record in read_lines(path)[0])
+    measured, failed = merge(record for path in paths for record in manifest.read(path))
+    current = newest(measured)
+    known = {identity(record) for record in current}
+    return current, [record for record in failed if identity(record) not in known]
 
 
 def portable_path(path: str, run: Path) -> str:
@@ -118,11 +90,3 @@ def real_path(path: str, run: Path) -> Path:
     if "WYNER_DATA" not in os.environ:
         raise UsageError(f"set WYNER_DATA to the folder that holds {path[len(_DATA) + 1 :]}")
     return Path(os.environ["WYNER_DATA"] + path[len(_DATA) :])
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, (list, tuple)) else value

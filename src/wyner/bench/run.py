@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..batch.executor import Executor, Finished
+from ..batch.manifest import Manifest
 from ..io import write_atomic
 from . import records
 from .experiment import Experiment
+from .published import PublishedCurve
 from .records import Record
 from .task import Task, failure, run_task
 
@@ -24,7 +27,7 @@ def pending(tasks: list[Task], run: Path) -> list[Task]:
     One whose file was made by an earlier task, and of which other metrics or code that measures are all that
     is new, takes that file over.
     """
-    measured = records.merge(r for path in records.record_files(run) for r in records.read_lines(path)[0])[0]
+    measured = records.on_record(run)
     done = {record["key"] for record in measured}
     files = {record["encode_key"]: record for record in measured if record["file"]}
     return [
@@ -32,12 +35,11 @@ def pending(tasks: list[Task], run: Path) -> list[Task]:
     ]
 
 
-def execute(tasks: list[Task], executor: Executor, path: Path, window: int) -> Iterator[Record]:
+def execute(tasks: list[Task], executor: Executor, log: Manifest, window: int) -> Iterator[Record]:
     """Run tasks, at most ``window`` of them given to the executor at a time; append and yield their records.
 
     Once a picture cannot be read, its tasks that are not under way are dropped, and it is told of once.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     waiting: dict[int, Task] = {}
     unreadable: set[str] = set()
     queue = iter(tasks)
@@ -52,7 +54,7 @@ def execute(tasks: list[Task], executor: Executor, path: Path, window: int) -> I
         finished = executor.wait()
         task = waiting.pop(finished.task)
         record = _record(task, finished)
-        records.append(path, record)
+        log.append(_finite(record))
         if record.get("kind") == "InputError":
             if task.image_path in unreadable:
                 continue
@@ -60,7 +62,7 @@ def execute(tasks: list[Task], executor: Executor, path: Path, window: int) -> I
         yield record
 
 
-def describe_run(experiment: Experiment, run: Path, published: list[dict[str, Any]]) -> None:
+def describe_run(experiment: Experiment, run: Path, published: Sequence[PublishedCurve]) -> None:
     """Write what tables and reports need to know beside the records into the run folder."""
     run.mkdir(parents=True, exist_ok=True)
     facts = {
@@ -69,7 +71,7 @@ def describe_run(experiment: Experiment, run: Path, published: list[dict[str, An
         "metrics": experiment.metrics,
         "reference": experiment.reference,
         "matched": dataclasses.asdict(experiment.matched),
-        "published": published,
+        "published": [dataclasses.asdict(curve) for curve in published],
     }
     text = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
     write_atomic(run / EXPERIMENT_FILE, text.encode(), overwrite=True)
@@ -81,6 +83,11 @@ def read_description(run: Path) -> dict[str, Any]:
     empty |= {"published": [], "matched": {"bpp": [], "tolerance": 0.02}}
     path = run / EXPERIMENT_FILE
     return {**empty, **json.loads(path.read_text(encoding="utf-8"))} if path.exists() else empty
+
+
+def _finite(record: Record) -> Record:
+    """JSON has no infinities: they become null."""
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
 
 
 def _record(task: Task, finished: Finished) -> Record:

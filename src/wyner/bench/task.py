@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -12,12 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from .. import __version__, io
+from ..batch.content import content_key
 from ..container import Limits
 from ..errors import UnsupportedError, UsageError, WynerError
 from ..image import Image
 from . import measure, registry
 from .code import MEASURING, code_hash
-from .codec import Codec, Pixels, Setting, rate_text
+from .codec import Codec, Pixels, Setting, rate_text, slug
 from .records import Record, portable_path
 from .search import nearest
 
@@ -111,11 +111,6 @@ def describe(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def file_hash(data: bytes) -> str:
-    """32 hexadecimal digits of a file's bytes."""
-    return hashlib.sha256(data).hexdigest()[:32]
-
-
 def _measured(task: Task) -> Record:
     codec = registry.by_name(task.codec)
     version = codec.version()
@@ -165,7 +160,7 @@ def _measured(task: Task) -> Record:
         "bpp": 8 * size / area,
         "bpsp": 8 * size / pixels.size,
         "file": path.relative_to(task.run).as_posix() if task.keep else None,
-        "file_hash": file_hash(stored),
+        "file_hash": content_key(stored),
         **fields,
         "encode_s": coded.encode_s,
         "encode_cpu_s": coded.encode_cpu_s,
@@ -232,7 +227,7 @@ def _reused(task: Task) -> _Encoded | None:
         return None
     with contextlib.suppress(OSError):
         data = (Path(task.run) / old["file"]).read_bytes()
-        if file_hash(data) == old["file_hash"]:
+        if content_key(data) == old["file_hash"]:
             note = "encoded by an earlier run"
             return _Encoded(data, old["encode_s"], old["encode_cpu_s"], old["setting"], old["trials"], [note])
     return None
@@ -240,10 +235,10 @@ def _reused(task: Task) -> _Encoded | None:
 
 def _write(task: Task, codec: Codec, coded: _Encoded) -> Path:
     """The file under run/files, written so that nobody sees half of it."""
-    folder = Path(task.run) / "files" / _plain(task.image)
+    folder = Path(task.run) / "files" / slug(task.image)
     folder.mkdir(parents=True, exist_ok=True)
     rate = f"bpp={task.target_bpp:g}" if task.target_bpp is not None else rate_text(coded.setting)
-    path = folder / f"{_plain(' '.join((task.label, rate)).strip())}-{task.encode_key[:8]}{codec.suffix}"
+    path = folder / f"{slug(' '.join((task.label, rate)).strip())}-{task.encode_key[:8]}{codec.suffix}"
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         part.write_bytes(coded.data)
@@ -251,11 +246,6 @@ def _write(task: Task, codec: Codec, coded: _Encoded) -> Path:
     finally:
         part.unlink(missing_ok=True)
     return path
-
-
-def _plain(text: str) -> str:
-    """A file name of the letters that every system takes."""
-    return "".join(c if c.isascii() and (c.isalnum() or c in "._=-") else "_" for c in text)[:120]
 
 
 def _like(decoded: Pixels, original: Pixels) -> Pixels:

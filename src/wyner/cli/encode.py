@@ -96,6 +96,8 @@ def _report(reporter: Reporter, job: Job, done: Finished) -> None:
         return
     shown = ("width", "height", "bytes", "bpp", "psnr_db", "seconds", "skipped")
     fields = {"output": job.target, **{key: done.result[key] for key in shown if key in done.result}}
+    if done.attempts > 1:  # a worker died before
+        fields["attempts"] = done.attempts
     if done.result["missed"] is not None:
         reporter.failure(name, TargetMissedError(done.result["missed"]), fields)
     else:
@@ -106,7 +108,8 @@ def _text(name: str, fields: Record) -> str:
     if fields.get("skipped"):
         return f"{name} -> {fields['output']}: done already"
     quality = f"  {fields['psnr_db']:.2f} dB" if fields["psnr_db"] is not None else ""
+    again = f"  (attempt {fields['attempts']})" if "attempts" in fields else ""
     return (
         f"{name} -> {fields['output']}: {fields['bytes']} bytes  {fields['bpp']:.4f} bpp{quality}  "
-        f"{fields['seconds']:.1f} s"
+        f"{fields['seconds']:.1f} s{again}"
     )
