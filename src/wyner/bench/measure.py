@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import math
 import platform
 import time
@@ -74,23 +76,37 @@ def timed(call: Callable[[], Any], repeats: int = 1) -> tuple[Any, float, float]
     return result, best[0], best[1]
 
 
-def forget_peak() -> bool:
-    """Let the process's peak of resident memory count from now on. False where the system is not Linux."""
-    try:
-        _CLEAR.write_text("5")
-    except OSError:
-        return False
-    return True
+class PeakMemory:
+    """How much the resident memory of this process grows while something runs; Linux only.
+
+    Memory that earlier work freed is given back to the system first (glibc), so that the growth does not
+    depend on what the process did before.
+    """
+
+    def __init__(self) -> None:
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
+        try:
+            _CLEAR.write_text("5")  # the peak counts from here on
+        except OSError:
+            self._before = None
+        else:
+            self._before = _status_kib("VmRSS")
+
+    def growth_mb(self) -> float | None:
+        """Peak resident memory since the start less that at the start, in megabytes (10^6), or None."""
+        peak = _status_kib("VmHWM")
+        if self._before is None or peak is None:
+            return None
+        return round(max(0, peak - self._before) * 1024 / 1e6, 1)
 
 
-def peak_mb() -> float | None:
-    """Peak resident memory since ``forget_peak`` in megabytes (10^6), interpreter and libraries included."""
+def _status_kib(name: str) -> int | None:
     try:
         lines = _STATUS.read_text().splitlines()
     except OSError:
         return None
-    kib = next((int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), None)
-    return None if kib is None else round(kib * 1024 / 1e6, 1)
+    return next((int(line.split()[1]) for line in lines if line.startswith(f"{name}:")), None)
 
 
 @lru_cache(maxsize=1)

@@ -120,7 +120,7 @@ def _measured(task: Task) -> Record:
     side = _read(task.side_path).pixels if task.side_path and codec.takes_side else None
     pixels, notes = _colour(picture)
     _check_fits(codec, pixels)
-    honest_memory = measure.forget_peak()
+    memory = measure.PeakMemory()
     reused = _reused(task)
     coded = reused or _encode(codec, task, pixels, side)
     path = _write(task, codec, coded)
@@ -128,7 +128,7 @@ def _measured(task: Task) -> Record:
     decoded, decode_s, decode_cpu_s = measure.timed(
         lambda: codec.decode(stored, side, task.threads), repeats=DECODES
     )
-    peak = measure.peak_mb() if honest_memory and reused is None else None
+    peak = memory.growth_mb() if reused is None else None
     if peak is None:
         notes.append("peak_rss_mb: not measured (needs Linux and a fresh encoding)")
     fields, why = measure.distances(pixels, _like(decoded, pixels), task.metrics)

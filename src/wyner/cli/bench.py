@@ -76,7 +76,8 @@ def report(arguments: argparse.Namespace) -> int:
 
 def table(arguments: argparse.Namespace) -> int:
     """``wyner bench table``."""
-    from ..bench.table import tables, to_text
+    from ..bench.table import tables
+    from ..bench.table_text import to_text
 
     found = tables(Path(arguments.folder), arguments.reference)
     print(json.dumps(found) if arguments.json else to_text(found))
