@@ -58,3 +58,12 @@ class UnavailableError(WynerError):
 
 class NoOverlapError(WynerError):
     """Two rate-distortion curves share too short an interval of quality for a BD-rate."""
+
+
+def describe(error: BaseException) -> str:
+    """One line for people about an error of any kind."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    return " ".join(str(error).split()) or type(error).__name__

@@ -11,8 +11,8 @@ from .table import METRICS, Table
 _MEANS = (
     ("bpp", "bpp", 4), ("bpsp", "bpsp", 4), ("psnr_db", "PSNR", 2), ("psnr_of_mean_mse", "of mean MSE", 2),
     ("ms_ssim", "MS-SSIM", 5), ("ms_ssim_db", "in dB", 2), ("lpips", "LPIPS", 4),
-    ("ssimulacra2", "SSIMU2", 2), ("encode_cpu_s", "enc core-s", 3), ("decode_cpu_s", "dec core-s", 4), ("peak_rss_mb", "peak MB", 0),
-    ("macs_per_pixel", "MAC/px", 0),
+    ("ssimulacra2", "SSIMU2", 2), ("encode_cpu_s", "enc core-s", 3), ("decode_cpu_s", "dec core-s", 4),
+    ("peak_rss_mb", "peak MB", 0), ("macs_per_pixel", "MAC/px", 0),
 )  # fmt: skip
 _NAMES = {"psnr_db": "PSNR", "ms_ssim_db": "MS-SSIM dB", "lpips": "LPIPS", "ssimulacra2": "SSIMULACRA2"}
 _DIGITS = {"psnr_db": 2, "ms_ssim_db": 2, "lpips": 4, "ssimulacra2": 2}

@@ -13,7 +13,7 @@ import numpy as np
 from .. import __version__, io
 from ..batch.content import content_key
 from ..container import Limits
-from ..errors import UnsupportedError, UsageError, WynerError
+from ..errors import UnsupportedError, UsageError, WynerError, describe
 from ..image import Image
 from . import measure, registry
 from .code import MEASURING, code_hash
@@ -100,15 +100,6 @@ def failure(task: Task, error: BaseException) -> Record:
 def code_of(codec: Codec) -> str:
     """The version of wyner and hashes of the code that measures and of the code that encodes."""
     return f"{__version__}+{code_hash(MEASURING)}.{code_hash(codec.code_parts)}"
-
-
-def describe(error: BaseException) -> str:
-    """One line of text."""
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    if isinstance(error, MemoryError):
-        return "out of memory"
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _measured(task: Task) -> Record:

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from ..errors import WynerError
+from ..errors import WynerError, describe
 
 INTERRUPTED = 130
 
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (WynerError, OSError) as error:
-        from .report import describe, exit_code
+        from .report import exit_code
 
         print(f"wyner: {describe(error)}", file=sys.stderr)
         return exit_code(error)

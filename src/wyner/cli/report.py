@@ -7,20 +7,10 @@ import math
 import sys
 from typing import Any
 
-from ..errors import WynerError
+from ..errors import WynerError, describe
 
 FAILURES = (WynerError, OSError, MemoryError, ArithmeticError)
 """What one file may end in while the rest go on; ArithmeticError is a fit that diverged."""
-
-
-def describe(error: BaseException) -> str:
-    """One line for people."""
-    if isinstance(error, OSError) and error.strerror:
-        name = f"{error.filename}: " if error.filename else ""
-        return f"{name}{error.strerror}"
-    if isinstance(error, MemoryError):
-        return "out of memory"
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def exit_code(error: BaseException) -> int:
@@ -34,6 +24,7 @@ class Reporter:
     def __init__(self, command: str, as_json: bool) -> None:
         self._command = command
         self._as_json = as_json
+        self._out = sys.stdout
         self.code = 0
 
     def success(self, name: str, text: str, fields: dict[str, Any]) -> None:
@@ -66,4 +57,4 @@ class Reporter:
             key: None if isinstance(value, float) and not math.isfinite(value) else value
             for key, value in fields.items()
         }
-        print(json.dumps({"command": self._command, **finite}), flush=True)
+        print(json.dumps({"command": self._command, **finite}), file=self._out, flush=True)
