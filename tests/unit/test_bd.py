@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wyner.bench import bd
@@ -50,6 +50,7 @@ def test_is_the_bjontegaard_packages(method: str, count: int) -> None:
 
 
 @methods
+@settings(deadline=None)
 @given(seed=seeds, factor=st.floats(0.1, 10))
 def test_a_constant_factor_is_found_exactly(method: str, seed: int, factor: float) -> None:
     a = curve(seed)
@@ -68,6 +69,7 @@ def test_straight_lines_have_a_closed_form(method: str) -> None:
 
 
 @methods
+@settings(deadline=None)
 @given(seed=seeds, other=seeds)
 def test_exchanging_the_codecs_inverts_the_factor(method: str, seed: int, other: int) -> None:
     a, b = curve(seed), curve(other, shift=0.5)
@@ -79,6 +81,7 @@ def test_exchanging_the_codecs_inverts_the_factor(method: str, seed: int, other:
     assert (there.low, there.high) == (back.low, back.high)
 
 
+@settings(deadline=None)
 @given(seed=seeds)
 def test_lower_is_better_mirrors_the_quality(seed: int) -> None:
     up = [Curve.of(points(s, 0.2 * s)) for s in (seed, seed + 1)]
@@ -128,6 +131,7 @@ def test_dominated_points_are_dropped_and_counted() -> None:
     assert bd_rate(c, Curve.of([(1.0, 29.0), (2.0, 32.0)])).dominated == 2
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0.01, 9), st.floats(0, 60)), max_size=12), st.randoms())
 def test_curves_are_the_unbeaten_points(given_points: list[tuple[float, float]], random: Any) -> None:
     c = Curve.of(given_points)
@@ -181,13 +185,13 @@ def test_by_image() -> None:
     assert bd.by_image(reference, test, ["i6"]).mean is None
 
 
-def settings(seed: int, shift: float = 0.0) -> dict[str, tuple[float, float]]:
+def image_points(seed: int, shift: float = 0.0) -> dict[str, tuple[float, float]]:
     return {f"q{k}": point for k, point in enumerate(points(seed, shift))}
 
 
 def test_mean_curve_is_of_mean_rate_and_mean_quality() -> None:
-    reference = {f"i{k}": settings(k) for k in range(6)}
-    test = {f"i{k}": settings(k + 50, 0.3) for k in range(6)}
+    reference = {f"i{k}": image_points(k) for k in range(6)}
+    test = {f"i{k}": image_points(k + 50, 0.3) for k in range(6)}
     means = [np.mean([[image[s] for s in image] for image in c.values()], axis=0) for c in (reference, test)]
     expected = bd_rate(*(Curve.of(map(tuple, mean)) for mean in means))
     result = bd.of_means(reference, test, rounds=200)
@@ -200,7 +204,7 @@ def test_mean_curve_is_of_mean_rate_and_mean_quality() -> None:
 
 
 def test_mean_curve_keeps_to_what_every_image_has() -> None:
-    reference = {f"i{k}": settings(k) for k in range(6)}
+    reference = {f"i{k}": image_points(k) for k in range(6)}
     test = {name: {s: (2 * r, q) for s, (r, q) in image.items()} for name, image in reference.items()}
     test["i2"].pop("q3")
     test["other"] = {}
@@ -211,7 +215,7 @@ def test_mean_curve_keeps_to_what_every_image_has() -> None:
     few = {name: reference[name] for name in ("i0", "i1")}
     assert (bd.of_means(few, test).low, bd.of_means(few, test).failed) == (None, 0)
     with pytest.raises(NoOverlapError, match="no image"):
-        bd.of_means(reference, {"other": settings(1)})
+        bd.of_means(reference, {"other": image_points(1)})
     with pytest.raises(NoOverlapError, match="fewer than two"):
         bd.of_means(reference, {name: {name: (1.0, 30.0)} for name in reference})
 
@@ -226,8 +230,8 @@ def test_mean_curve_of_mean_squared_errors() -> None:
 
 
 def test_no_interval_where_too_many_resamples_have_no_overlap() -> None:
-    reference = {f"i{k}": settings(1) for k in range(6)}
-    test = {f"i{k}": settings(1, shift=1.15 * (k - 2.5)) for k in range(6)}
+    reference = {f"i{k}": image_points(1) for k in range(6)}
+    test = {f"i{k}": image_points(1, shift=1.15 * (k - 2.5)) for k in range(6)}
     span = curve(1).quality[-1] - curve(1).quality[0]
     result = bd.of_means(reference, test, rounds=100, min_overlap=span - 0.5)
     assert result.low is None and result.high is None

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wyner.bench import intervals
@@ -48,6 +48,7 @@ def test_six_images_are_covered_nearly_as_often_as_claimed() -> None:
     assert 0.90 < hits / 400 < 0.97
 
 
+@settings(deadline=None)
 @given(values, st.randoms(use_true_random=False))
 def test_properties(sample: list[float], random: object) -> None:
     interval = bootstrap_mean(sample, rounds=300)
