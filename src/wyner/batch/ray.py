@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import socket
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from .executor import RETRIES, Finished, Function, attempt_pickled, no_task_left
 
 _AHEAD = 2  # tasks handed to Ray for each core of the cluster: enough that no core waits for us
 _LOOK_S = 1.0  # how often to see whether the cluster has grown
+_KNOCK_S = 10.0
 
 
 @dataclass
@@ -140,10 +142,22 @@ def _connect(ray: Any, address: str | None, jobs: int | None, cores: int) -> Non
     if address is None:
         options |= {"include_dashboard": False, "num_cpus": None if jobs is None else jobs * cores}
     try:
+        if address is not None and address != "auto":
+            _knock(address)
         ray.init(**options, logging_level=logging.ERROR)
-    except (OSError, ValueError, RuntimeError) as error:
+    except UsageError:
+        raise
+    except (OSError, ValueError, RuntimeError, OverflowError) as error:
         where = "no Ray can be started" if address is None else f"there is no Ray cluster at {address}"
         raise WynerError(f"{where}: {_first_line(error)}") from None
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nothing listens: Ray itself would end the whole program."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdecimal()):
+        raise UsageError(f"the address of a Ray cluster is host:port or auto, not {address!r}")
+    socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_S).close()
 
 
 def _first_line(error: BaseException) -> str:

@@ -6,7 +6,8 @@ import argparse
 import glob
 import os
 import sys
-from contextlib import ExitStack, closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, redirect_stdout
 
 from .. import io
 from ..batch.executor import Finished, make_executor, run
@@ -37,19 +38,27 @@ def encode(arguments: argparse.Namespace) -> int:
         if arguments.resume:
             manifest, records = _remembered(arguments.output, shard)
             stack.enter_context(closing(manifest))
-        if jobs:
-            executor = make_executor(
-                arguments.executor, parallel, address=arguments.ray_address, cores=arguments.threads or 1
-            )
-            stack.enter_context(closing(executor))
-            requests = [_request(arguments, job, parallel, records.get(job.name, [])) for job in jobs]
-            for request, done in run(executor, encode_file, requests):
-                _report(reporter, request.job, done)
-                if manifest is not None and done.error is None and not done.result.get("skipped"):
-                    manifest.append(
-                        {"input": request.job.source.path, "output": request.job.name, **done.result}
-                    )
+        requests = [_request(arguments, job, parallel, records.get(job.name, [])) for job in jobs]
+        for request, done in _outcomes(arguments, requests, parallel, stack):
+            _report(reporter, request.job, done)
+            if manifest is not None and done.error is None and not done.result.get("skipped"):
+                names = {"input": request.job.source.path, "output": request.job.name}
+                manifest.append({**names, **done.result, "attempts": done.attempts})
     return reporter.code
+
+
+def _outcomes(
+    arguments: argparse.Namespace, requests: list[Request], parallel: int | None, stack: ExitStack
+) -> Iterator[tuple[Request, Finished]]:
+    if not requests:
+        return
+    if arguments.executor == "ray":  # which prints notices, where the lines of JSON are to go
+        stack.enter_context(redirect_stdout(sys.stderr))
+    executor = make_executor(
+        arguments.executor, parallel, address=arguments.ray_address, cores=arguments.threads or 1
+    )
+    stack.enter_context(closing(executor))
+    yield from run(executor, encode_file, requests)
 
 
 def _remembered(output: str | None, shard: Shard) -> tuple[Manifest, dict[str, list[Record]]]:
