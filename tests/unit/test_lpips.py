@@ -248,4 +248,6 @@ def test_fetching_checks_the_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         fetch_weights("ftp://example.invalid/x", target)
     with pytest.raises(WynerError, match="cannot fetch"):
         fetch_weights((tmp_path / "nothing").as_uri(), target)
+    with pytest.raises(WynerError, match="cannot fetch"):
+        fetch_weights("http://not a host/", target)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["source"]

@@ -61,14 +61,15 @@ def fetch_weights(url: str, path: Path | str) -> Path:
     path = Path(path)
     if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == FILE_SHA256:
         return path
-    from urllib.request import urlopen  # slow to import
+    from http.client import HTTPException  # these two are slow to import
+    from urllib.request import urlopen
 
     if url.partition(":")[0] not in ("http", "https", "file"):
         raise UsageError(f"cannot fetch {url}: only http, https and file URLs")
     try:
         with urlopen(url, timeout=60) as source:
             data = source.read(FILE_BYTES + 1)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         raise WynerError(f"cannot fetch {url}: {error}") from None
     digest = hashlib.sha256(data).hexdigest()
     if digest != FILE_SHA256:
