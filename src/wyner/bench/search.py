@@ -53,7 +53,7 @@ def nearest(
         small, large = large, small
     while len(tried) < MAX_TRIALS:
         at = _between(knob, small, large)
-        if at is None:
+        if at is None or _value(knob, at) in tried:
             break
         miss = look(at)
         if abs(math.expm1(miss)) <= tolerance / 2:
