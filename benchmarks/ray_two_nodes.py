@@ -60,8 +60,11 @@ def demonstrate(folder: Path, pictures: int, width: int = 192, height: int = 128
     with two_nodes() as (address, second):
         command = encode_command(folder / "cluster", "--executor", "ray", "--ray-address", address)
         process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
-        done_before, in_flight = kill_when_busy(process, folder / "cluster", second)
-        out, _ = process.communicate(timeout=PATIENCE_S)
+        try:
+            done_before, in_flight = kill_when_busy(process, folder / "cluster", second)
+            out, _ = process.communicate(timeout=PATIENCE_S)
+        finally:
+            process.kill()
         again = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE_S)
     subprocess.run(encode_command(folder / "here"), cwd=folder, capture_output=True, check=True)
     lines = [json.loads(line) for line in out.splitlines()]
@@ -139,19 +142,20 @@ def two_nodes() -> Iterator[tuple[str, int]]:
 def kill_when_busy(process: subprocess.Popen[str], output: Path, node: int) -> tuple[int, int]:
     """Kill a node once it has worked and works again; return the files done so far and those it was at."""
     deadline = time.monotonic() + PATIENCE_S
+    manifest = output / "manifest-1-of-1.jsonl"
     periods, was_busy = 0, False
     while time.monotonic() < deadline and process.poll() is None:
         busy = [pid for pid in descendants(node) if title(pid).startswith(BUSY)]
         periods += bool(busy) and not was_busy
         was_busy = bool(busy)
-        done = len(read(output / "manifest-1-of-1.jsonl")) if output.is_dir() else 0
+        done = len(read(manifest)) if manifest.exists() else 0
         if busy and periods >= 2 and done >= 4:
             for pid in (node, *descendants(node)):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             return done, len(busy)
         time.sleep(0.01)
-    raise SystemExit("the second node was not seen at work while there was work to do; try more pictures")
+    raise RuntimeError("the second node was not seen at work while there was work to do; try more pictures")
 
 
 def descendants(pid: int) -> list[int]:

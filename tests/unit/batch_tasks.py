@@ -65,8 +65,8 @@ def note(payload: tuple[str, int]) -> int:
 def sleep(payload: tuple[str, float]) -> int:
     """Sleep, and tell by a file called as the process that it does."""
     folder, seconds = payload
-    Path(folder, str(os.getpid())).touch()
     try:
+        Path(folder, str(os.getpid())).touch()
         time.sleep(seconds)
     finally:
         Path(folder, f"{os.getpid()}.cleaned").touch()

@@ -42,6 +42,8 @@ class LocalExecutor:
 
     A worker that dies, killed by the system for its memory or crashed, is replaced and its task tried again,
     up to ``retries`` times; the other workers go on.
+
+    A program that uses it does its work under ``if __name__ == "__main__"``: workers import it.
     """
 
     def __init__(self, jobs: int, *, retries: int = RETRIES) -> None:
@@ -173,7 +175,8 @@ def _serve(tasks: Connection, folder: str, jobs: int) -> None:
     # An exit, unlike the signal's own effect, lets functions remove their temporary files.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.dup2(2, 1)
+    with contextlib.suppress(OSError):
+        os.dup2(2, 1)
     os.chdir(folder)
     if jobs > 1:
         for name in _THREAD_VARIABLES:

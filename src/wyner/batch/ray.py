@@ -147,7 +147,7 @@ def _connect(ray: Any, address: str | None, jobs: int | None, cores: int) -> Non
         ray.init(**options, logging_level=logging.ERROR)
     except UsageError:
         raise
-    except (OSError, ValueError, RuntimeError, OverflowError) as error:
+    except Exception as error:  # Ray raises no less when a node takes too long to start
         where = "no Ray can be started" if address is None else f"there is no Ray cluster at {address}"
         raise WynerError(f"{where}: {_first_line(error)}") from None
 

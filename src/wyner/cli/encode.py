@@ -40,10 +40,10 @@ def encode(arguments: argparse.Namespace) -> int:
             stack.enter_context(closing(manifest))
         requests = [_request(arguments, job, parallel, records.get(job.name, [])) for job in jobs]
         for request, done in _outcomes(arguments, requests, parallel, stack):
-            _report(reporter, request.job, done)
             if manifest is not None and done.error is None and not done.result.get("skipped"):
                 names = {"input": request.job.source.path, "output": request.job.name}
                 manifest.append({**names, **done.result, "attempts": done.attempts})
+            _report(reporter, request.job, done)
     return reporter.code
 
 
@@ -107,7 +107,7 @@ def _report(reporter: Reporter, job: Job, done: Finished) -> None:
     fields = {"output": job.target, **{key: done.result[key] for key in shown if key in done.result}}
     if done.attempts > 1:  # a worker died before
         fields["attempts"] = done.attempts
-    if done.result["missed"] is not None:
+    if done.result.get("missed") is not None:
         reporter.failure(name, TargetMissedError(done.result["missed"]), fields)
     else:
         reporter.success(name, _text(name, fields), fields)
