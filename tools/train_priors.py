@@ -12,6 +12,7 @@ codes differences to; the scales are the mean absolute differences seen, the Lap
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import math
 import os
@@ -22,14 +23,18 @@ import numpy as np
 from PIL import Image
 
 from wyner import _native
+from wyner.codecs.overfit.model import Model, load_model
 from wyner.codecs.overfit.schedule import CHUNK, LAMBDA_EDGES, MODELS, Plan
+from wyner.codecs.overfit.stream import round_latents
+from wyner.codecs.overfit.weights import quantise_weights
 
 MODELS_JSON = Path(__file__).parents[1] / "src/wyner/reference/models.json"
 LAMBDAS = ((1.5e-4, LAMBDA_EDGES[0]), LAMBDA_EDGES, (LAMBDA_EDGES[1], 3e-2))
 CROP = 256
 GRIDS = 7
 STEPS = 800
-WEIGHT_RATE = CROP**2 / (768 * 512)  # parameters cost a crop as much per pixel as they cost a photograph
+PHOTOGRAPH = 768 * 512  # pixels; the parameters of a crop cost as much per pixel as those of a photograph
+PROBES = 60
 FIRST_RATE, LAST_RATE = 1 / 6, 0.04  # share of the way that the prior moves; 1 / (6 + fits) in between
 SUFFIXES = {".png", ".webp", ".jpg", ".jpeg"}
 
@@ -47,6 +52,18 @@ class State:
         if path.exists():
             saved = np.load(path)
             self.mean, self.spread, self.fits = saved["mean"], saved["spread"], saved["fits"]
+
+    def model(self, which: int) -> Model:
+        """The model of a range of lambda with the present prior."""
+        return dataclasses.replace(load_model(self.models[which], GRIDS), **self.prior(which))
+
+    def prior(self, which: int) -> dict[str, np.ndarray]:
+        """Means and scales as the tables hold them."""
+        scale = 16 * (np.log2(np.maximum(self.spread[which], 2e-3)) + 14)
+        return {
+            "mean": np.rint(np.ldexp(self.mean[which], 14)).astype(np.int32),
+            "scale": np.clip(np.rint(scale), 0, 240).astype(np.int32),
+        }
 
     def save(self) -> None:
         """Write the state; a run that is killed leaves the old one."""
@@ -66,16 +83,31 @@ def random_crop(paths: list[Path], rng: np.random.Generator) -> np.ndarray:
     return np.ascontiguousarray(pixels[:, :, ::-1] if rng.random() < 0.5 else pixels)
 
 
-def fit(image: np.ndarray, model: int, start: np.ndarray, lam: float, seed: int) -> tuple[np.ndarray, float]:
-    """Parameters after a short fit from ``start``, and its last loss."""
-    plan = Plan(STEPS, 0, 0, weight_rate=WEIGHT_RATE)
-    fitter = _native.Fitter(image, model, GRIDS, 1, seed)
+def fit(
+    image: np.ndarray, model: Model, start: np.ndarray, lam: float, seed: int
+) -> tuple[np.ndarray, float]:
+    """Parameters after a short fit from ``start``, as a file would hold them, and the last loss.
+
+    Quantised as for a file, parameters that the picture does not need stay at the prior.
+    """
+    plan = Plan(STEPS, 0, 0, 0, weight_rate=CROP**2 / PHOTOGRAPH)
+    fitter = _native.Fitter(image, model.index, GRIDS, 1, seed)
     fitter.set_params(start.astype(np.float32))
     for step in range(0, STEPS, CHUNK):
         x = step / STEPS
         rates = plan.lr_latents * plan.cosine(x), plan.lr_params * plan.cosine(x)
         mse, bits = fitter.run(CHUNK, *rates, *plan.anneal(x), lam, False, plan.weight_rate)
-    return fitter.get_params().astype(np.float64), mse + lam * bits / image[0].size
+    fitter.set_latents([y.astype(np.float32) for y in round_latents(fitter.get_latents())])
+
+    def gradients(params: np.ndarray) -> dict:
+        fitter.set_params(params)
+        return fitter.gradients(lam)
+
+    weights = quantise_weights(
+        model, fitter.get_params(), lam, PHOTOGRAPH,
+        lambda p: gradients(p)["loss"], lambda p: gradients(p)["params"], PROBES,
+    )  # fmt: skip
+    return weights.values(model).astype(np.float64), mse + lam * bits / image[0].size
 
 
 def train(state: State, paths: list[Path], minutes: float, ranges: list[int], seed: int) -> None:
@@ -85,8 +117,8 @@ def train(state: State, paths: list[Path], minutes: float, ranges: list[int], se
         which = min(ranges, key=lambda r: state.fits[r])
         rng = np.random.default_rng([seed, which, state.fits[which]])
         lam = float(np.exp(rng.uniform(*np.log(LAMBDAS[which]))))
-        crop = random_crop(paths, rng)
-        params, loss = fit(crop, state.models[which], state.mean[which], lam, int(rng.integers(2**31)))
+        model = state.model(which)
+        params, loss = fit(random_crop(paths, rng), model, state.mean[which], lam, int(rng.integers(2**31)))
         rate = max(LAST_RATE, FIRST_RATE / (1 + FIRST_RATE * state.fits[which]))
         state.fits[which] += 1
         if not math.isfinite(loss):
@@ -108,9 +140,7 @@ def write(state: State) -> None:
     for row, index in enumerate(state.models):
         if not state.fits[row]:
             continue
-        scale = 16 * (np.log2(np.maximum(state.spread[row], 2e-3)) + 14)
-        models[index]["mean"] = np.rint(np.ldexp(state.mean[row], 14)).astype(int).tolist()
-        models[index]["scale"] = np.clip(np.rint(scale), 0, 240).astype(int).tolist()
+        models[index] |= {name: values.tolist() for name, values in state.prior(row).items()}
     rows = ",\n".join(json.dumps(m, separators=(",", ":")) for m in models)
     MODELS_JSON.write_text('{"models":[\n' + rows + "\n]}\n")
 

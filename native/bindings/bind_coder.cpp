@@ -82,6 +82,19 @@ nb::object laplace_decode(nb::bytes data, Ints mu, Ints scale) {
   return nb::cast(to_array(std::move(values), {size}));
 }
 
+nb::object laplace_bits(Ints values, Ints scale) {
+  require(values.shape(0) == scale.shape(0), "values and scale must have one length");
+  std::vector<double> bits(values.shape(0));
+  wyner::SymbolCost coder;
+  for (size_t i = 0; i < bits.size(); ++i) {
+    require(scale.data()[i] >= 0 && scale.data()[i] <= wyner::kMaxScale, "scale must be in 0..208");
+    coder.symbol(0, scale.data()[i], values.data()[i]);
+    bits[i] = coder.take();
+  }
+  const size_t size = bits.size();
+  return nb::cast(to_array(std::move(bits), {size}));
+}
+
 }  // namespace
 
 void bind_coder(nb::module_& m) {
@@ -94,4 +107,6 @@ void bind_coder(nb::module_& m) {
         "-262144..262144, scale is in 0..208. Raises ValueError for anything else.");
   m.def("laplace_decode", laplace_decode, "data"_a, "mu"_a, "scale"_a,
         "The int32 values that laplace_encode was given. Raises CorruptError.");
+  m.def("laplace_bits", laplace_bits, "values"_a, "scale"_a,
+        "Ideal code length in bits of each value, with mu = 0.");
 }

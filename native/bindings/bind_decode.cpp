@@ -182,14 +182,6 @@ nb::object overfit_render(int width, int height, int channels, int maxval, int f
   return render_any(net, std::move(planes), picture, threads);
 }
 
-nb::object overfit_delta_bits(int model, int grids, std::vector<int> k, std::vector<int> s,
-                              IntVector params) {
-  Header header{model, grids, 8, 8};
-  copy_groups(k, header.k, "k");
-  copy_groups(s, header.s, "s");
-  return nb::cast(to_array(count_parameter_bits(make_network(header, params)), {size_t(kGroups)}));
-}
-
 nb::list overfit_models() {
   nb::list models;
   for (int i = 0; i < model_count(); ++i) {
@@ -230,8 +222,6 @@ void bind_decode(nb::module_& m) {
   m.def("overfit_render", overfit_render, "width"_a, "height"_a, "channels"_a, "maxval"_a, "fu"_a,
         "model"_a, "k"_a, "params"_a, "latents"_a, "threads"_a = 1,
         "The picture that latents and parameters stand for, as overfit_decode returns it.");
-  m.def("overfit_delta_bits", overfit_delta_bits, "model"_a, "grids"_a, "k"_a, "s"_a, "params"_a,
-        "Ideal bits of the parameters in each of the 12 groups, float64 (12,).");
   m.def("overfit_models", overfit_models,
         "The models: dicts of S, F, N, M, grids, kdef (12), mean (int32, Q14) and scale (int32).");
 }

@@ -48,7 +48,5 @@ struct Bits {
   std::vector<double> grids;  // finest first
 };
 Bits count_bits(const Network& net, const std::vector<Plane>& latents);
-// Bits of the parameters alone, by group.
-std::vector<double> count_parameter_bits(const Network& net);
 
 }  // namespace wyner::overfit

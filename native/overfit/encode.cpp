@@ -38,20 +38,4 @@ Bits count_bits(const Network& net, const std::vector<Plane>& latents) {
   return bits;
 }
 
-std::vector<double> count_parameter_bits(const Network& net) {
-  check_header(net.header, ErrorKind::argument);
-  check_params(net, ErrorKind::argument);
-  std::vector<double> bits(kGroups);
-  SymbolCost coder;
-  size_t i = 0;
-  for (const Slot& slot : parameter_slots(net.model, net.header.grids)) {
-    const int32_t value = net.params[i++];
-    if (slot.absent) continue;
-    const ParameterPrior prior = parameter_prior(net, slot);
-    coder.symbol(0, prior.scale, value - prior.mean);
-    bits[slot.group] += coder.take();
-  }
-  return bits;
-}
-
 }  // namespace wyner::overfit

@@ -87,8 +87,12 @@ def random_stream(
     """Parameters around the prior, latents of a random scale per grid; a few grids zero or extreme."""
     mean, group, present = prior_means(model, grids)
     k = np.asarray(models()[model]["kdef"]) + rng.integers(-2, 3, 12)
-    k = np.minimum(k, 13)
-    k[[3, 9, 11]] = np.minimum(k[[3, 9, 11]], 9)
+    k = np.clip(k, 0, 13)
+    # The conditions of section 6 for the least fa (6) and fu (5) drawn below.
+    k[8] = max(k[8], 5)
+    k[3] = min(k[3], k[:3].min() + 6)
+    k[9] = min(k[9], k[7:9].min() + 5)
+    k[11] = min(k[11], k[10] + 10)
     s = rng.integers(-8, 9, 12)
     values = mean / 2.0**14 + rng.normal(0, noise, mean.size)
     params = np.clip(np.rint(values * 2.0 ** k[group]), -32767, 32767) * present

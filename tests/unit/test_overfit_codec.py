@@ -8,6 +8,7 @@ from skimage import data
 
 import wyner
 from wyner.codecs.overfit import macs_per_pixel
+from wyner.codecs.overfit.coarse import PER_GRID, half_size, shifted
 from wyner.codecs.overfit.model import load_model, tensor_shapes
 from wyner.codecs.overfit.schedule import grid_count, lambda_of_quality
 from wyner.codecs.overfit.weights import network_bits, quantise_weights
@@ -75,8 +76,14 @@ def test_steps_of_weights_follow_their_weight_in_the_loss() -> None:
 
     def fineness(steep: float) -> int:
         weight = np.where(model.group == 0, steep, 1e-4)
-        loss = lambda p: float((weight * (p - params) ** 2).sum())  # noqa: E731
-        return quantise_weights(model, params, 1e-3, 400_000, loss).k[0]
+
+        def loss(p: np.ndarray) -> float:
+            return float((weight * (p - params) ** 2).sum())
+
+        def gradient(p: np.ndarray) -> np.ndarray:
+            return (2 * weight * (p - params)).astype(np.float32)
+
+        return quantise_weights(model, params, 1e-3, 400_000, loss, gradient, 40).k[0]
 
     assert fineness(1e-3) > fineness(1e-6)
 
@@ -102,3 +109,35 @@ def test_compute_is_known_from_the_payload(index: int) -> None:
     """A code just below the first byte's value belongs to the model above it."""
     code = index * ((2**64 - 1) >> 8)
     assert macs_per_pixel(code.to_bytes(8, "big")) == load_model(index, 7).macs_per_pixel()
+
+
+@pytest.mark.parametrize("shape", [(3, 6, 8), (1, 7, 5), (3, 1, 4)])
+def test_half_size_is_the_mean_of_what_there_is(shape: tuple[int, int, int]) -> None:
+    image = np.random.default_rng(0).random(shape, np.float32)
+    small = half_size(image)
+    assert small.shape == (shape[0], (shape[1] + 1) // 2, (shape[2] + 1) // 2)
+    np.testing.assert_allclose(small[:, 0, 0], image[:, :2, :2].mean((1, 2)), rtol=1e-6)
+    last = image[:, shape[1] - 2 + shape[1] % 2 :, shape[2] - 2 + shape[2] % 2 :]
+    np.testing.assert_allclose(small[:, -1, -1], last.mean((1, 2)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("grids", [3, 7, 9])
+def test_networks_of_the_half_size_are_those_of_the_coarser_grids(grids: int) -> None:
+    """Every tensor of the smaller model is that of the larger one without the finest grid."""
+    full, coarse = load_model(1, grids), load_model(1, grids - 1)
+    values = np.arange(full.group.size, dtype=np.float32)
+    small = values[shifted(full, coarse)]
+    assert small.size == coarse.group.size and np.unique(small).size == small.size
+    for name in full.offsets:
+        expected = full.tensor(values, name)
+        if name in PER_GRID:
+            expected = np.moveaxis(np.moveaxis(expected, PER_GRID[name], 0)[1:], 0, PER_GRID[name])
+        np.testing.assert_array_equal(coarse.tensor(small, name), expected)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (5, 3, 1), (64, 67, 3), (101, 64, 1)])
+def test_any_size_at_a_low_rate(shape: tuple[int, int, int]) -> None:
+    pixels = np.ascontiguousarray(data.astronaut()[: shape[0], : shape[1], : shape[2]])
+    image = wyner.decode(wyner.encode(pixels, quality=12, effort=1))
+    error = image.pixels.astype(float) - pixels.astype(float)
+    assert np.mean(error**2) < np.var(pixels.astype(float)) / 2 + 400

@@ -1,7 +1,9 @@
 """The fit of one picture: gradient descent on latents and networks, then integers, then a payload.
 
-probe (targets only) --> main phase --> networks alone --> quantise networks --> payload
-                         soft rounding, noise   hard rounding        <-- latents alone, if a target is missed
+probe (targets only) --> half size (low rates only) --> main phase
+    soft rounding, noise in all of these                    |
+payload <-- quantise networks <-- networks alone <----------'
+    latents alone again, if a target is missed      hard rounding
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import numpy as np
 
 from ... import _native
 from ..base import Progress, ProgressCallback, Settings
+from .coarse import fit_half_size
 from .goal import Goal, psnr_db, steered
 from .model import Floats, Model, load_model
 from .schedule import CHUNK, Plan, grid_count, model_index, plan_for
@@ -37,9 +40,9 @@ class _Fit:
     image: Floats  # (C, H, W) in [0, 1]
     settings: Settings
     goal: Goal
-    plan: Plan
     lam: float
     progress: ProgressCallback | None
+    plan: Plan = field(init=False)
     model: Model = field(init=False)
     fitter: _native.Fitter = field(init=False)
     network_bits: float = 0.0
@@ -52,14 +55,18 @@ class _Fit:
 
     @property
     def total_steps(self) -> int:
-        return self.plan.steps + self.plan.network_steps
+        return self.plan.coarse_steps // 4 + self.plan.steps + self.plan.network_steps
+
+    @property
+    def threads(self) -> int:
+        return min(self.settings.threads, 1 + self.pixels // THREAD_PIXELS)
 
     def begin(self) -> None:
-        """A fresh fitter with the model for the present multiplier."""
+        """A fresh fitter with the plan and the model for the present multiplier."""
+        self.plan = plan_for(self.settings.effort, self.lam)
         grids = grid_count(self.picture.width, self.picture.height)
         self.model = load_model(model_index(self.settings.effort, self.lam), grids)
-        threads = min(self.settings.threads, 1 + self.pixels // THREAD_PIXELS)
-        self.fitter = _native.Fitter(self.image, self.model.index, grids, threads, self.settings.seed)
+        self.fitter = _native.Fitter(self.image, self.model.index, grids, self.threads, self.settings.seed)
         self.network_bits = network_bits(self.model, self.fitter.get_params())
 
     def report(self, phase: str, bits: float, mse: float) -> None:
@@ -111,6 +118,20 @@ def _probe(fit: _Fit) -> None:
         fit.report("probe", bits, mse)
 
 
+def _half_size_phase(fit: _Fit) -> None:
+    def report(bits: float, mse: float) -> None:
+        fit.done += CHUNK // 4
+        fit.report("half size", bits, mse)
+
+    if fit.plan.coarse_steps == 0 or fit.model.grids < 3:
+        return
+    params, latents = fit_half_size(
+        fit.image, fit.model, fit.plan, fit.lam, fit.threads, fit.settings.seed, report
+    )
+    fit.fitter.set_params(params)
+    fit.fitter.set_latents([np.zeros_like(fit.fitter.get_latents()[0]), *latents])
+
+
 def _main_phase(fit: _Fit) -> None:
     plan = fit.plan
     look_every = max(1, plan.steps // (20 * CHUNK)) * CHUNK
@@ -147,7 +168,13 @@ def _quantise_networks(fit: _Fit) -> QuantisedWeights:
         fit.fitter.set_params(params)
         return float(fit.fitter.gradients(fit.lam)["loss"])
 
-    weights = quantise_weights(fit.model, fit.fitter.get_params(), fit.lam, fit.pixels, loss)
+    def gradient(params: Floats) -> Floats:
+        fit.fitter.set_params(params)
+        return fit.fitter.gradients(fit.lam)["params"]
+
+    probes = fit.plan.probes
+    params = fit.fitter.get_params()
+    weights = quantise_weights(fit.model, params, fit.lam, fit.pixels, loss, gradient, probes)
     fit.fitter.set_params(weights.values(fit.model))
     fit.fitter.set_latents(latents)
     fit.network_bits = weights.bits
@@ -174,10 +201,11 @@ def _finish(fit: _Fit, weights: QuantisedWeights) -> Coded:
         return fit.goal.log_error(8.0 * len(coded.payload), coded.mse)
 
     best = coded = attempt()
-    for _ in range(CLOSING_ROUNDS):
+    for number in range(1, CLOSING_ROUNDS + 1):
         if fit.goal.met(8.0 * len(coded.payload), coded.mse, TOLERANCE):
             break
-        fit.lam = steered(fit.lam, miss(coded), 1.5, most=0.7)
+        # A short round moves the rate less than the typical slope says, so the gain grows while it misses.
+        fit.lam = steered(fit.lam, miss(coded), 1.5 * number, most=0.7)
         _closing_round(fit)
         coded = attempt()
         if abs(miss(coded)) < abs(miss(best)):
@@ -190,10 +218,11 @@ def fit_picture(picture: Picture, settings: Settings, progress: ProgressCallback
     image = np.ascontiguousarray(picture.pixels.astype(np.float32).transpose(2, 0, 1) / picture.maxval)
     pixels = picture.width * picture.height
     goal = Goal.of(settings, pixels)
-    fit = _Fit(picture, image, settings, goal, plan_for(settings.effort), goal.first_lambda(pixels), progress)
+    fit = _Fit(picture, image, settings, goal, goal.first_lambda(pixels), progress)
     if goal.lam is None:
         _probe(fit)
     fit.begin()
+    _half_size_phase(fit)
     _main_phase(fit)
     _network_phase(fit)
     return _finish(fit, _quantise_networks(fit))

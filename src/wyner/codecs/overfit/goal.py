@@ -9,6 +9,7 @@ from ..base import Settings
 from .schedule import lambda_of_quality
 
 LAMBDA_RANGE = (2e-6, 0.5)
+TINY_PIXELS = 4096  # below this a file is mostly overhead, and bits that make the picture better are cheap
 # Typical slopes along the rate-distortion curve: d ln(rate) / d ln(lambda), and dB for a factor e in lambda.
 RATE_SLOPE = -0.6
 PSNR_SLOPE = -3.4
@@ -31,7 +32,7 @@ class Goal:
     def of(settings: Settings, pixels: int) -> Goal:
         """The goal of an encoder's settings for a picture of so many pixels."""
         if settings.quality is not None:
-            return Goal(lam=lambda_of_quality(settings.quality))
+            return Goal(lam=lambda_of_quality(settings.quality) * min(1.0, pixels / TINY_PIXELS))
         if settings.target_psnr is not None:
             return Goal(psnr=settings.target_psnr)
         file_bits = (

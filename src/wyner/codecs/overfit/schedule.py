@@ -11,42 +11,51 @@ CHUNK = 20
 # Model indices by architecture and by rate (lambda below 6e-4, below 4e-3, above).
 LAMBDA_EDGES = (6e-4, 4e-3)
 MODELS = {"small": (0, 0, 0), "medium": (3, 1, 4), "large": (5, 2, 6)}
+SMALLER = {"large": "medium"}
+"""What stands in for an architecture above the last edge: there its parameters cost more than they save."""
+SMALLER_STEPS = 1.6
+"""How many times as many steps that takes in the same time."""
+COARSE_SHARE = 0.65
+"""Steps at half the size, above the last edge, for each step of the main phase; one costs a quarter."""
 
 
 @dataclass(frozen=True)
 class Effort:
-    """One effort level: architecture and steps of the main phase."""
+    """One effort level: architecture and steps of the main phase, at rates where the architecture pays."""
 
     model: str
     steps: int
 
 
 EFFORTS = {
-    1: Effort("medium", 300),
-    2: Effort("medium", 600),
-    3: Effort("large", 570),
-    4: Effort("large", 1800),
-    5: Effort("large", 5000),
-    6: Effort("large", 8000),
-    7: Effort("large", 12000),
-    8: Effort("large", 16000),
-    9: Effort("large", 20000),
-    10: Effort("large", 26000),
+    1: Effort("medium", 200),
+    2: Effort("medium", 360),
+    3: Effort("medium", 600),
+    4: Effort("large", 1400),
+    5: Effort("large", 3500),
+    6: Effort("large", 5500),
+    7: Effort("large", 8000),
+    8: Effort("large", 10500),
+    9: Effort("large", 13500),
+    10: Effort("large", 16500),
 }
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A fit in full: constants of the main phase and lengths of what follows.
+    """A fit in full: constants of the main phase and lengths of what goes before and follows.
 
-    After the main phase (soft rounding, noise) the latents are rounded and the networks alone are fitted for
-    ``network_steps``; they are then quantised. Where a size or a PSNR is missed, the latents are annealed
+    ``coarse_steps`` are on the picture at half its size. After the main phase (soft rounding, noise) the
+    latents are rounded and the networks alone are fitted for ``network_steps``; they are quantised by the
+    curvature that ``probes`` gradients find. Where a size or a PSNR is missed, the latents are annealed
     again in rounds of ``closing_steps``.
     """
 
     steps: int
     network_steps: int
     closing_steps: int
+    probes: int
+    coarse_steps: int = 0
     lr_latents: float = 0.16
     lr_params: float = 0.01
     lr_end: float = 0.02
@@ -64,16 +73,33 @@ class Plan:
         return t0 + (t1 - t0) * x, n0 + (n1 - n0) * x
 
 
-def plan_for(effort: int) -> Plan:
-    """The plan of an effort level 1..10."""
-    steps = EFFORTS[effort].steps
-    return Plan(steps, network_steps=max(CHUNK, steps // 20), closing_steps=max(2 * CHUNK, steps // 10))
+def plan_for(effort: int, lam: float) -> Plan:
+    """The plan of an effort level 1..10 for a Lagrange multiplier."""
+    steps, coarse = float(EFFORTS[effort].steps), 0.0
+    if lam >= LAMBDA_EDGES[-1]:
+        if _architecture(effort, lam) != EFFORTS[effort].model:
+            steps *= SMALLER_STEPS
+        steps /= 1 + COARSE_SHARE / 4
+        coarse = COARSE_SHARE * steps
+    main = max(1, round(steps / CHUNK)) * CHUNK
+    return Plan(
+        main,
+        network_steps=max(CHUNK, main // 20),
+        closing_steps=max(2 * CHUNK, main // 10),
+        probes=min(300, 30 + main // 20),
+        coarse_steps=round(coarse / CHUNK) * CHUNK,
+    )
 
 
 def model_index(effort: int, lam: float) -> int:
     """The model for an effort level and a Lagrange multiplier."""
     rate = sum(lam >= edge for edge in LAMBDA_EDGES)
-    return MODELS[EFFORTS[effort].model][rate]
+    return MODELS[_architecture(effort, lam)][rate]
+
+
+def _architecture(effort: int, lam: float) -> str:
+    usual = EFFORTS[effort].model
+    return SMALLER.get(usual, usual) if lam >= LAMBDA_EDGES[-1] else usual
 
 
 def lambda_of_quality(quality: float) -> float:

@@ -1,8 +1,13 @@
-"""Quantisation of the networks: one power-of-two step and one scale of the prior per group of parameters.
+"""Quantisation of the networks: integers one after another, each error made good by those still to come.
 
-The steps come from a closed form, not from a search over full passes. Quantising group g with step D adds
-about c_g D^2 to the loss, c_g measured by one disturbed pass; it costs -lambda n_g log2(D) / pixels in rate.
-The sum is least at D^2 = lambda n_g / (2 ln(2) c_g pixels); only the neighbours of that step are then tried.
+Parameters of a network can stand in for each other, so rounding each to its nearest integer wastes bits. With
+the Hessian H = R R^T of the loss, R upper triangular, and errors d, the loss is |R^T d|^2 / 2, and entry i of
+R^T d holds only errors up to the i-th. So an error e of parameter i leaves (R_ii e)^2 / 2 once all later ones
+have been changed for the best (nearest plane, Babai 1986; for networks Frantar et al. 2022, "GPTQ"). Here
+each integer is chosen for that loss and its own bits together.
+
+Steps are powers of two, one for each group of parameters. A step D over group g costs about
+D^2 / 24 * sum R_ii^2 in loss and n_g log2(1 / D) in bits: that gives D, and its neighbours are then tried.
 """
 
 from __future__ import annotations
@@ -12,13 +17,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from ... import _native
-from .model import GROUPS, Floats, Ints, Model, row_sums
+from .curvature import Block, Gradient, curvature
+from .model import GROUPS, MEAN_BITS, Floats, Ints, Model, row_sums
 
 MAX_STEP_BITS = 12
-MIN_STEP_BITS = 3
+MIN_STEP_BITS = 1
+MAX_ROW_SUM = 65000  # of absolute integers that meet in one accumulator
+NEAREST_EXCESS = 0.7  # of the bits of plain rounding remain when errors make each other good
 SCALE_RANGE = range(-24, 33)
+Index = npt.NDArray[np.intp]
 Loss = Callable[[Floats], float]
 """Loss of the hard-rounded picture (mse + lambda * latent bits / pixels) with the given parameters."""
 
@@ -52,14 +62,35 @@ def quantise(model: Model, params: Floats, k: Sequence[int]) -> Ints:
 def _largest_k(model: Model, params: Floats, group: int) -> int:
     """The most fractional bits with which no accumulator of the group can overflow (section 6)."""
     biggest = float(np.abs(params[model.group == group]).max(initial=0.0))
-    limit = min(32767 / max(biggest, 1e-9), 65000 / max(row_sums(model, params, group), 1e-9))
+    limit = min(32767 / max(biggest, 1e-9), MAX_ROW_SUM / max(row_sums(model, params, group), 1e-9))
     return max(0, min(MAX_STEP_BITS, math.floor(math.log2(limit))))
 
 
-def _best_scales(model: Model, k: list[int], params: Ints) -> tuple[list[int], np.ndarray]:
+def prior_mean(model: Model, index: Index, bits: Ints) -> Ints:
+    """Prior means of the parameters ``index`` as integers of ``bits`` fractional bits (section 5)."""
+    shift = MEAN_BITS - bits
+    return ((model.mean[index] + (1 << shift >> 1)) >> shift).astype(np.int32)
+
+
+def prior_scale(model: Model, index: Index, bits: Ints, s: Ints | np.int32) -> Ints:
+    """Scale indices of the symbols of the parameters ``index`` (section 5)."""
+    scale = 80 - 16 * MEAN_BITS + model.scale[index] + 16 * bits + 4 * s
+    return scale.clip(0, 208).astype(np.int32)
+
+
+def _best_scales(model: Model, k: Sequence[int], params: Ints) -> tuple[list[int], np.ndarray]:
     """Per group, the scale of the prior that codes the group in fewest bits, and those bits."""
+    index = np.flatnonzero(model.coded)
+    group = model.group[index]
+    bits: Ints = np.asarray(k, np.int32)[group]
+    symbols = params[index] - prior_mean(model, index, bits)
     table = np.array(
-        [_native.overfit_delta_bits(model.index, model.grids, k, [s] * GROUPS, params) for s in SCALE_RANGE]
+        [
+            np.bincount(
+                group, _native.laplace_bits(symbols, prior_scale(model, index, bits, np.int32(s))), GROUPS
+            )
+            for s in SCALE_RANGE
+        ]
     )
     # The header codes s itself, at about 1/4 bit and a bit more for every 1.4 away from 0.
     side = np.abs(np.array(SCALE_RANGE)) * (math.log2(math.e) / 2**0.5)
@@ -67,56 +98,93 @@ def _best_scales(model: Model, k: list[int], params: Ints) -> tuple[list[int], n
     return [SCALE_RANGE[i] for i in best], (table + side[:, None])[best, np.arange(GROUPS)]
 
 
-def _curvature(model: Model, params: Floats, group: int, step: float, base: float, loss: Loss) -> float:
-    """c in: loss of quantising ``group`` with step D is about c D^2."""
-    chosen = (model.group == group) & model.coded
-    rng = np.random.default_rng(group)
-    disturbed = params + np.where(chosen, (rng.random(params.size) - 0.5) * step, 0).astype(np.float32)
-    return max(loss(disturbed.astype(np.float32)) - base, 1e-12) / step**2
+class _Quantiser:
+    """Quantises one set of parameters again and again, with different steps."""
+
+    def __init__(self, model: Model, params: Floats, rate: float, blocks: Sequence[Block]) -> None:
+        self.model, self.rate = model, rate
+        self.most = [_largest_k(model, params, g) for g in range(GROUPS)]
+        self.orders, self.factors, self.weights = [], [], []
+        spread = np.exp2(model.scale / 16.0 - MEAN_BITS)
+        for block in blocks:
+            # The prior of a parameter holds it near its mean where the loss does not care.
+            hessian = block.hessian + np.diag(rate * math.log2(math.e) / spread[block.index] ** 2)
+            order = np.argsort(-np.diag(hessian), kind="stable")
+            self.orders.append(block.index[order])
+            self.factors.append(_native.upper_factor(np.ascontiguousarray(hessian[np.ix_(order, order)])))
+            self.weights.append(params[block.index[order]].astype(np.float64))
+
+    def ideal_steps(self) -> list[int]:
+        """Fractional bits of each group by the closed form."""
+        k = []
+        group = np.concatenate([self.model.group[order] for order in self.orders])
+        curvature = np.concatenate([np.diag(factor) ** 2 for factor in self.factors])
+        for g in range(GROUPS):
+            members = curvature[group == g]
+            ideal = 0.0
+            if members.size:
+                ideal = 0.5 * math.log2(members.mean() / (12 * self.rate * math.log2(math.e)))
+            k.append(min(self.most[g], max(MIN_STEP_BITS, round(ideal))))
+        k[3] = min(k[3], min(k[0], k[1], k[2]) + 4)
+        k[9] = min(k[9], min(k[7], k[8]) + 2)
+        k[11] = min(k[11], k[10] + 10)
+        return k
+
+    def integers(self, k: Sequence[int], s: Sequence[int]) -> Ints:
+        """Integers for the steps ``k``, coded with the scales ``s``."""
+        out = np.zeros(self.model.group.size, np.int32)
+        for order, factor, weights in zip(self.orders, self.factors, self.weights, strict=True):
+            group = self.model.group[order]
+            bits: Ints = np.asarray(k, np.int32)[group]
+            mean = prior_mean(self.model, order, bits)
+            scale = prior_scale(self.model, order, bits, np.asarray(s, np.int32)[group])
+            out[order] = _native.round_in_turn(weights, factor, bits, mean, scale, self.rate)
+        return out
 
 
-def quantise_weights(model: Model, params: Floats, lam: float, pixels: int, loss: Loss) -> QuantisedWeights:
-    """Choose steps and scales, and quantise. About 50 evaluations of ``loss``.
+def quantise_weights(
+    model: Model, params: Floats, lam: float, pixels: int, loss: Loss, gradient: Gradient, probes: int
+) -> QuantisedWeights:
+    """Choose steps and scales, and quantise. Takes ``2 * probes`` gradients and about 40 losses.
 
     params: float32, stream order. lam: Lagrange multiplier of bits per pixel. pixels: of the picture.
     """
-    base = loss(params)
     rate = lam / pixels
-    k = [0] * GROUPS
-    for g in range(GROUPS):
-        count = int(((model.group == g) & model.coded).sum())
-        most = _largest_k(model, params, g)
-        if count:
-            c = _curvature(model, params, g, 2.0 ** -min(model.kdef[g], most), base, loss)
-            ideal = 0.5 * math.log2(2 * math.log(2) * c / (rate * count))
-            k[g] = min(most, max(MIN_STEP_BITS, round(ideal)))
-    k[3] = min(k[3], min(k[0], k[1], k[2]) + 4)
-    k[9] = min(k[9], min(k[7], k[8]) + 2)
-    k[11] = min(k[11], k[10] + 10)
-    return _refine(model, params, k, rate, loss)
+    quantiser = _Quantiser(model, params, rate, curvature(model, params, gradient, probes))
 
+    def cost(k: list[int], s: Sequence[int]) -> tuple[float, QuantisedWeights]:
+        integers = quantiser.integers(k, s)
+        scales, bits = _best_scales(model, k, integers)
+        weights = QuantisedWeights(tuple(k), tuple(scales), integers, float(bits.sum()))
+        if not _in_bounds(model, weights):
+            return math.inf, weights
+        return loss(weights.values(model)) + rate * weights.bits, weights
 
-def _refine(model: Model, params: Floats, k: list[int], rate: float, loss: Loss) -> QuantisedWeights:
-    """Try one bit more and one less for each group, the others quantised as they are."""
-
-    def cost(steps: list[int]) -> tuple[float, Ints, list[int], float]:
-        integers = quantise(model, params, steps)
-        s, bits = _best_scales(model, steps, integers)
-        values = QuantisedWeights(tuple(steps), tuple(s), integers, float(bits.sum())).values(model)
-        return loss(values) + rate * float(bits.sum()), integers, s, float(bits.sum())
-
-    best = cost(k)
+    k = quantiser.ideal_steps()
+    best = cost(k, (0,) * GROUPS)
+    while math.isinf(best[0]) and max(k) > MIN_STEP_BITS:
+        k = [max(MIN_STEP_BITS, bits - 1) for bits in k]
+        best = cost(k, (0,) * GROUPS)
+    best = min(best, cost(list(best[1].k), best[1].s), key=lambda found: found[0])
     for g in range(GROUPS):
         for change in (-1, 1):
-            trial = list(k)
-            trial[g] += change
-            while MIN_STEP_BITS <= trial[g] <= _largest_k(model, params, g) and _consistent(trial):
-                result = cost(trial)
-                if result[0] >= best[0]:
+            k = list(best[1].k)
+            k[g] += change
+            while MIN_STEP_BITS <= k[g] <= quantiser.most[g] and _consistent(k):
+                found = cost(k, best[1].s)
+                if found[0] >= best[0]:
                     break
-                best, k = result, list(trial)
-                trial[g] += change
-    return QuantisedWeights(tuple(k), tuple(best[2]), best[1], best[3])
+                best, k = found, list(k)
+                k[g] += change
+    return best[1]
+
+
+def _in_bounds(model: Model, weights: QuantisedWeights) -> bool:
+    """Whether no accumulator can overflow (section 6)."""
+    values = weights.values(model)
+    return bool(np.abs(weights.params).max() <= 32767) and all(
+        math.ldexp(row_sums(model, values, g), weights.k[g]) <= MAX_ROW_SUM for g in range(GROUPS)
+    )
 
 
 def _consistent(k: list[int]) -> bool:
@@ -130,7 +198,6 @@ def _consistent(k: list[int]) -> bool:
 
 
 def network_bits(model: Model, params: Floats) -> float:
-    """About how many bits the networks will take, at the model's usual steps."""
+    """About how many bits the networks will take: rounded at the usual steps, less what quantising saves."""
     steps = list(model.kdef)
-    integers = quantise(model, params, steps)
-    return float(_best_scales(model, steps, integers)[1].sum())
+    return NEAREST_EXCESS * float(_best_scales(model, steps, quantise(model, params, steps))[1].sum())

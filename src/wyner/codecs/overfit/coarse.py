@@ -1,0 +1,70 @@
+"""The beginning of a fit at low rates: the picture at half its size, for a quarter of the cost of a step.
+
+Where few bits are spent, nearly all of them are in the grids from 1/2 on, and these are all the grids of the
+half-size picture. Its latents and networks, shifted by one grid, are where the fit of the picture begins.
+A bit may then cost a quarter per pixel, since there are a quarter of the pixels.
+
+Measured on training pictures at equal time (decision 7): -10 % of the loss at lambda 0.02, -2.4 % at 0.006,
++1.5 % at 0.002. So it is used at low rates only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ... import _native
+from .model import Floats, Ints, Model, load_model
+from .schedule import CHUNK, Plan
+
+PER_GRID = {"ifc.w": 0, "ifc.b": 0, "up.t": 0, "pre.t": 0, "syn.w1": 1, "syn.wl": 1}
+"""Tensors with an entry for each grid, and the axis of the grids."""
+
+
+def half_size(image: Floats) -> Floats:
+    """Means over 2x2 samples of (C, H, W); the last row and column are repeated where a size is odd."""
+    channels, height, width = image.shape
+    padded = np.pad(image, ((0, 0), (0, height % 2), (0, width % 2)), mode="edge")
+    blocks = padded.reshape(channels, (height + 1) // 2, 2, (width + 1) // 2, 2)
+    return np.ascontiguousarray(blocks.mean((2, 4)))
+
+
+def shifted(model: Model, coarse: Model) -> Ints:
+    """For each parameter of ``coarse`` (one grid less), the index of that of ``model`` it stands for."""
+    parts = []
+    for name, (start, shape) in model.offsets.items():
+        index = start + np.arange(np.prod(shape, dtype=int), dtype=np.int32).reshape(shape)
+        if name in PER_GRID:
+            index = np.delete(index, 0, PER_GRID[name])
+        assert index.shape == coarse.offsets[name][1]
+        parts.append(index.ravel())
+    return np.concatenate(parts)
+
+
+def fit_half_size(
+    image: Floats,
+    model: Model,
+    plan: Plan,
+    lam: float,
+    threads: int,
+    seed: int,
+    report: Callable[[float, float], None],
+) -> tuple[Floats, list[Floats]]:
+    """Parameters of ``model`` and latents of all its grids but the finest, after ``plan.coarse_steps`` steps.
+
+    image: float32 (C, H, W) in [0, 1]. report: called now and then with the latents' bits and the mse.
+    """
+    coarse = load_model(model.index, model.grids - 1)
+    index = shifted(model, coarse)
+    fitter = _native.Fitter(half_size(image), model.index, coarse.grids, threads, seed)
+    params = np.ldexp(model.mean.astype(np.float32), -14)
+    fitter.set_params(params[index])
+    for step in range(0, plan.coarse_steps, CHUNK):
+        steps = min(CHUNK, plan.coarse_steps - step)
+        mse, bits = fitter.run(
+            steps, plan.lr_latents, plan.lr_params, *plan.anneal(0), lam / 4, False, plan.weight_rate
+        )
+        report(bits, mse)
+    params[index] = fitter.get_params()
+    return params, fitter.get_latents()
