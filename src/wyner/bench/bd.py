@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,7 @@ class Curve:
     dominated: int = 0
     infinite: int = 0
     lower_is_better: bool = False
+    _fits: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @staticmethod
     def of(points: Iterable[tuple[float, float]], *, lower_is_better: bool = False) -> Curve:
@@ -139,7 +140,9 @@ def bd_rate(reference: Curve, test: Curve, *, method: str = "pchip", min_overlap
 
 
 def _log_rate(curve: Curve, method: str) -> Any:
-    """SciPy's piecewise polynomial of log rate over quality."""
+    """SciPy's piecewise polynomial of log rate over quality, kept with the curve."""
+    if method in curve._fits:
+        return curve._fits[method]
     if method not in METHODS:
         raise UsageError(f"BD-rate method {method!r}; there are {' and '.join(METHODS)}")
     try:
@@ -147,7 +150,8 @@ def _log_rate(curve: Curve, method: str) -> Any:
     except ImportError:
         raise UnavailableError("BD-rates need SciPy: pip install 'wyner[bench]'") from None
     make = PchipInterpolator if method == "pchip" else Akima1DInterpolator
-    return make(curve.quality, np.log(curve.rate))
+    curve._fits[method] = make(curve.quality, np.log(curve.rate))
+    return curve._fits[method]
 
 
 def by_image(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -79,10 +80,16 @@ def paired(
     return Paired(differences, interval)
 
 
+@lru_cache(maxsize=8)
 def resampled_weights(count: int, rounds: int, seed: int) -> npt.NDArray[np.float64]:
-    """(rounds, count) weights, each row a resample of the images with replacement, summing to 1."""
+    """(rounds, count) weights, each row a resample of the images with replacement, summing to 1.
+
+    Kept and read-only, since a table of BD-rates asks for the same ones again and again.
+    """
     generator = np.random.RandomState(seed)  # the one whose numbers NumPy promises never to change
-    return generator.multinomial(count, np.full(count, 1 / count), rounds) / count
+    weights: npt.NDArray[np.float64] = generator.multinomial(count, np.full(count, 1 / count), rounds) / count
+    weights.flags.writeable = False
+    return weights
 
 
 def spread(resampled: npt.NDArray[np.float64], count: int, level: float) -> tuple[float, float]:
