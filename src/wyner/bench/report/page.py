@@ -1,4 +1,4 @@
-"""The HTML file: template, style and script in one, so that a browser needs nothing else and asks for nothing."""
+"""The HTML file: template, style and script in one; a browser needs nothing else and asks for nothing."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def decode_kept(run: Path, record: Record) -> Pixels:
 
 
 def collect(model: Model, run: Path, choice: Choice, decode: Decoder = decode_kept) -> Album:
-    """Embed pictures of all codecs, from the middle target outward, image by image, while the budget lasts."""
+    """Embed pictures of all codecs, from the middle target outward and by image, while the budget lasts."""
     album = Album(targets=tuple(choice.targets or automatic_targets(model)))
     groups = _groups(model, album.targets, _wanted_images(model, choice.images))
     _choose_crops(model, album, groups, choice)
@@ -260,4 +260,7 @@ def data_uri(pixels: Pixels) -> str:
 
 
 def _line(error: BaseException) -> str:
+    """One line, without the paths of this machine: the page travels."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
     return " ".join(str(error).split()).rstrip(".") or type(error).__name__

@@ -24,6 +24,7 @@ export class Compare {
     this.mode = "split";
     this.factor = 4;
     this.turn = 0;
+    this.news = "";
     this.sides = this.firstSides();
     this.build();
     this.viewer = new Viewer(byId("viewer"), byId("figure"));
@@ -133,23 +134,25 @@ export class Compare {
     this.target = point.bpp;
     const name = this.data.series[point.series].name;
     if (!this.available().includes(point.series)) {
+      this.news = `No picture of ${name} is embedded for ${this.data.images[this.image].name}.`;
       this.refresh();
-      this.say(`No picture of ${name} is embedded for ${this.data.images[this.image].name}.`);
       return;
     }
     const same = point.image === MEAN
       ? this.shown.find((p) => p.series === point.series && p.image === this.image && p.setting === point.setting)
       : this.shown.find((p) => p === point);
     this.sides[sideName] = { series: point.series, pin: same ?? null };
-    this.refresh();
     const taken = this.point(sideName);
-    this.say(same
+    this.news = same
       ? `${name} at ${rate(taken.bpp)} bpp is on the ${sideName}.`
-      : `That picture is not embedded; ${name} at ${rate(taken.bpp)} bpp, the nearest that is, is on the ${sideName}.`);
+      : `That picture is not embedded; ${name} at ${rate(taken.bpp)} bpp, the nearest that is, is on the ${sideName}.`;
+    this.refresh();
   }
 
+  /** Tell of what is shown, after any news of what was picked. */
   say(text) {
-    this.spoken.textContent = text;
+    this.spoken.textContent = [this.news, text].filter(Boolean).join(" ");
+    this.news = "";
   }
 
   caption(box, name) {
@@ -171,6 +174,8 @@ export class Compare {
 
   async paint() {
     const turn = this.turn += 1;
+    const stage = byId("stage");
+    stage.setAttribute("aria-busy", "true");
     for (const [name, box] of Object.entries(this.captions)) this.caption(box, name);
     const original = this.data.images[this.image].original;
     const ids = ["left", "right"].map((name) => this.point(name)?.picture ?? original);
@@ -181,6 +186,7 @@ export class Compare {
     } catch (error) {
       this.say(`A picture could not be shown: ${error.message}`);
     }
+    if (turn === this.turn) stage.setAttribute("aria-busy", "false");
   }
 
   expose(left, right, source) {

@@ -134,11 +134,21 @@ export class Viewer {
     return excess >= 0 ? excess / 2 : clamp(offset, excess, 0);
   }
 
+  /**
+   * The offset moved to whole pixels of the screen, so that nothing is blurred at 100 %. The place of the stage
+   * itself does not count: browsers round it before they apply the transform.
+   */
+  snapped() {
+    const ratio = window.devicePixelRatio;
+    return [this.x, this.y].map((value) => Math.round(value * ratio) / ratio);
+  }
+
   apply() {
     const { width, height } = this.size();
     this.x = this.bounded(this.x, this.width * this.scale, width);
     this.y = this.bounded(this.y, this.height * this.scale, height);
-    const transform = `translate(${this.x}px, ${this.y}px) scale(${this.scale})`;
+    const [x, y] = this.snapped();
+    const transform = `translate(${x}px, ${y}px) scale(${this.scale})`;
     for (const layer of this.layers) {
       layer.style.transform = transform;
       layer.classList.toggle("crisp", this.scale >= 2);
