@@ -190,6 +190,23 @@ def test_table_and_export(folder, capsys):
     assert main(["bench", "export", "mine-run", "--csv", "x.csv", "--compressai", "out"]) == 0
     assert len((folder / "x.csv").read_text().splitlines()) == 1 + TASKS
     assert sorted(os.listdir(folder / "out")) == ["jpeg_420.json", "webp.json"]
+    assert main(["bench", "export", "mine-run", "--csv", "x.csv"]) == 1
+    assert main(["bench", "export", "mine-run", "--csv", "x.csv", "-f"]) == 0
+
+
+def test_report_and_plots(folder, capsys):
+    for package in ("scipy", "matplotlib"):
+        pytest.importorskip(package, reason="reports and plots need the extra bench")
+    assert main(["bench", "run", "mine.toml"]) == 0
+    capsys.readouterr()
+    assert main(["bench", "report", "mine-run", "--plots", "plots", "--title", "Two <pictures>"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == os.path.join("mine-run", "report.html")
+    page = (folder / "mine-run/report.html").read_text(encoding="utf-8")
+    assert "Two &lt;pictures&gt;" in page and "jpeg_420" in page
+    assert {path.suffix for path in (folder / "plots").iterdir()} == {".svg", ".png"}
+    assert main(["bench", "report", "mine-run"]) == 1
+    assert main(["bench", "report", "mine-run", "-f", "--images", "a", "--crop", "32x32"]) == 0
+    assert main(["bench", "report", "mine-run", "-f", "--reference", "nothing"]) == 2
 
 
 def test_lossless_files_are_verified(folder, capsys):

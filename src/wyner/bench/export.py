@@ -32,8 +32,11 @@ _COMPRESSAI = {
 }
 
 
-def write_csv(records: Sequence[Record], path: Path) -> None:
-    """One row for each record, columns as in CSV_COLUMNS, empty for null; settings and notes as JSON."""
+def write_csv(records: Sequence[Record], path: Path, *, overwrite: bool = False) -> None:
+    """One row for each record, columns as in CSV_COLUMNS, empty for null; settings and notes as JSON.
+
+    Raises FileExistsError unless ``overwrite``.
+    """
     sink = text_io.StringIO()
     writer = csv.DictWriter(sink, CSV_COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -42,15 +45,16 @@ def write_csv(records: Sequence[Record], path: Path) -> None:
         row["setting"] = json.dumps(record["setting"], sort_keys=True)
         row["notes"] = json.dumps(record["notes"]) if record["notes"] else ""
         writer.writerow(row)
-    write_atomic(path, sink.getvalue().encode(), overwrite=True)
+    write_atomic(path, sink.getvalue().encode(), overwrite=overwrite)
 
 
-def write_compressai(records: Sequence[Record], folder: Path) -> list[Path]:
+def write_compressai(records: Sequence[Record], folder: Path, *, overwrite: bool = False) -> list[Path]:
     """One file for each lossy curve, named by its label, and return their paths.
 
     The form is that of the files under results/image in CompressAI: name, description, and lists of means
     over the images by rate. PSNR is the mean over images, in dB; MS-SSIM is not in dB; times are in seconds.
     A metric that some file lacks is left out, and so are lossless codecs, whose PSNR is infinite.
+    Raises FileExistsError unless ``overwrite``.
     """
     folder.mkdir(parents=True, exist_ok=True)
     curves: dict[str, list[Point]] = defaultdict(list)
@@ -61,7 +65,7 @@ def write_compressai(records: Sequence[Record], folder: Path) -> list[Path]:
     for label, points in curves.items():
         path = folder / f"{slug(label)}.json"
         text = json.dumps(_compressai(label, points), indent=2) + "\n"
-        write_atomic(path, text.encode(), overwrite=True)
+        write_atomic(path, text.encode(), overwrite=overwrite)
         paths.append(path)
     return paths
 

@@ -58,9 +58,9 @@ def export(arguments: argparse.Namespace) -> int:
         raise UsageError("give --csv FILE, --compressai DIR, or both")
     measured, _ = records.read_run(Path(arguments.folder))
     if arguments.csv:
-        write_csv(measured, Path(arguments.csv))
+        write_csv(measured, Path(arguments.csv), overwrite=arguments.force)
     if arguments.compressai:
-        write_compressai(measured, Path(arguments.compressai))
+        write_compressai(measured, Path(arguments.compressai), overwrite=arguments.force)
     return 0
 
 
@@ -68,9 +68,22 @@ def report(arguments: argparse.Namespace) -> int:
     """``wyner bench report``."""
     from ..bench.report import build
 
-    output = Path(arguments.output) if arguments.output else Path(arguments.folder) / "report.html"
-    build(Path(arguments.folder), output)
-    print(output)
+    run_folder = Path(arguments.folder)
+    made = build(
+        run_folder,
+        arguments.output or run_folder / "report.html",
+        title=arguments.title,
+        reference=arguments.reference,
+        images=arguments.images,
+        crop=arguments.crop,
+        overwrite=arguments.force,
+    )
+    print(made)
+    if arguments.plots:
+        from ..bench.plots import write_plots
+
+        for path in write_plots(run_folder, arguments.plots, overwrite=arguments.force):
+            print(path)
     return 0
 
 
