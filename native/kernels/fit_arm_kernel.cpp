@@ -3,17 +3,21 @@
 //   q neighbours, features --> x --> h1 = relu(w1 x + b1) --> h2 = relu(w2 h1 + b2) --> (mu, s)
 //                              '------------------- wl --------------------------------^
 //   bits = -log2(P + 2^-16),  P = Laplace(mu, 2^s) mass of [q - 1/2, q + 1/2]
+//
+// The four latents of a 2x2 quad have the same features. So a block is a phase of the quads, one latent of each, and
+// what the features add to the first and the last layer is computed once for the blocks of four phases.
 #include "kernels/fit_dense.h"
+#include "kernels/fit_quads.h"
 
 namespace wyner::WYNER_ISA {
 void fit_arm(ArmTask& t);
-int fit_arm_scratch(int S, int F, int N, int stride);
+int fit_arm_scratch(int width);
 }  // namespace wyner::WYNER_ISA
 
 namespace {
 using namespace wyner;
 
-// Gradients of bits with respect to mu, s and q, times `scale`; returns the bits themselves.
+// Gradients of bits with respect to mu, s and q, times `scale`; and the bits themselves.
 struct Rate {
   V bits, dmu, ds, dq;
 };
@@ -41,177 +45,174 @@ inline Rate laplace(V q, V mu, V s_raw, float scale) {
   return r;
 }
 
+// Weights in the shapes that the passes want, and the sums of their gradients.
 // Layers that share their inputs or outputs are one matrix: [wo wl] forward, [w1; wl] transposed backward.
-template <int A, int N>
-struct Arm {
-  const float *w1, *b1, *w2, *b2, *bo;
-  float out_w[2 * (N + A)], out_wt[N * 2], w2t[N * N], in_wt[A * (N + 2)];
-  V gw1[N * A] = {}, gb1[N] = {}, gw2[N * N] = {}, gb2[N] = {}, gout[2 * (N + A)] = {}, gbo[2] = {};
-  V bits{};
+template <int S, int F, int N>
+struct Weights {
+  static constexpr int A = S + F;
+  const float *b1, *w2, *b2, *bo;
+  float w1[N * S], w1_features[N * F], wl_features[2 * F], out_w[2 * (N + S)];
+  float out_wt[N * 2], w2t[N * N], neighbours_wt[S * (N + 2)], features_wt[F * (N + 2)];
+  V gw1[N * S] = {}, gfeatures[(N + 2) * F] = {}, gb1[N + 2] = {}, gw2[N * N] = {}, gb2[N] = {};
+  V gout[2 * (N + S)] = {};
 
-  explicit Arm(const float* p) {
-    w1 = p;
-    b1 = w1 + N * A;
+  explicit Weights(const float* p) {
+    const float* first = p;
+    b1 = first + N * A;
     w2 = b1 + N;
     b2 = w2 + N * N;
     const float *wo = b2 + N, *wl = wo + 2 * N;
     bo = wl + 2 * A;
-    for (int o = 0; o < 2; ++o) {
-      std::memcpy(out_w + o * (N + A), wo + o * N, sizeof(float) * N);
-      std::memcpy(out_w + o * (N + A) + N, wl + o * A, sizeof(float) * A);
-    }
-    transpose(wo, 2, N, out_wt, 2);
-    transpose(w2, N, N, w2t, N);
-    transpose(w1, N, A, in_wt, N + 2);
-    transpose(wl, 2, A, in_wt + N, N + 2);
+    columns(first, A, N, S, w1, S);
+    columns(first + S, A, N, F, w1_features, F);
+    columns(wl + S, A, 2, F, wl_features, F);
+    columns(wo, N, 2, N, out_w, N + S);
+    columns(wl, A, 2, S, out_w + N, N + S);
+    transpose(wo, N, 2, N, out_wt, 2);
+    transpose(w2, N, N, N, w2t, N);
+    transpose(first, A, N, S, neighbours_wt, N + 2);
+    transpose(wl, A, 2, S, neighbours_wt + N, N + 2);
+    transpose(first + S, A, N, F, features_wt, N + 2);
+    transpose(wl + S, A, 2, F, features_wt + N, N + 2);
   }
 
-  // One block of pixels from column x0: reads ctx[c] and q, writes dctx[c] and dq.
-  void block(const float* const* ctx, const float* q, int x0, int w, float scale, float* const* dctx,
-             float* dq) {
-    Block h1[N], h2x[N + A], dh2[N], back[N + 2], dx[A];
-    Block *h2 = h2x, *x = h2x + N, *dh1 = back, *out = back + N;
-    for (int c = 0; c < A; ++c)
-      for (int p = 0; p < kVecs; ++p) x[c][p] = load(ctx[c] + x0 + p * kLanes);
-    dense_relu<A, N>(w1, b1, x, h1);
-    dense_relu<N, N>(w2, b2, h1, h2);
-    dense<N + A, 2>(out_w, bo, h2x, out);
-    for (int p = 0; p < kVecs; ++p) {
-      const int column = x0 + p * kLanes;
-      Rate r = laplace(load(q + column), out[0][p], out[1][p], scale);
-      const VI inside = lane_index() + float(column) < splat(float(w));
-      bits += as_float(as_int(r.bits) & inside);
-      out[0][p] = as_float(as_int(r.dmu) & inside);
-      out[1][p] = as_float(as_int(r.ds) & inside);
-      store(dq + column, as_float(as_int(r.dq) & inside));
-    }
-    bias_sum<2>(out, gbo);
-    outer<N + A, 2>(out, h2x, gout);
-    dense_backward<2, N>(out_wt, out, h2, dh2, gb2);
-    outer<N, N>(dh2, h1, gw2);
-    dense_backward<N, N>(w2t, dh2, h1, dh1, gb1);
-    outer<A, N>(dh1, x, gw1);
-    dense<N + 2, A>(in_wt, nullptr, back, dx);
-    for (int c = 0; c < A; ++c)
-      for (int p = 0; p < kVecs; ++p) store(dctx[c] + x0 + p * kLanes, dx[c][p]);
-  }
-
+  // Gradients of all parameters, in their order.
   void reduce(float* g) const {
     auto put = [&g](const V* v, int n) {
-      for (int i = 0; i < n; ++i) *g++ = sum(v[i]);
+      put_sums(v, n, g);
+      g += n;
     };
-    put(gw1, N * A);
+    for (int o = 0; o < N; ++o) put(gw1 + o * S, S), put(gfeatures + o * F, F);
     put(gb1, N);
     put(gw2, N * N);
     put(gb2, N);
-    put(gout, N);
-    put(gout + N + A, N);
-    put(gout + N, A);
-    put(gout + 2 * N + A, A);
-    put(gbo, 2);
+    for (int o = 0; o < 2; ++o) put(gout + o * (N + S), N);
+    for (int o = 0; o < 2; ++o) put(gout + o * (N + S) + N, S), put(gfeatures + (N + o) * F, F);
+    put(gb1 + N, 2);
   }
 };
 
-inline int row_floats(int stride) { return stride + 2 * kPad; }
+template <int S, int F, int N>
+struct Arm {
+  Weights<S, F, N> weights;
+  QuadRows rows;
+  static constexpr QuadSources<S> sources{};
+  V bits{};
+  // One block of each phase. h1 holds hidden units, then their gradients, followed by those of (mu, s);
+  // h2x hidden units, then their gradients, followed by the neighbours.
+  Block features[F], feature_part[N + 2], h1[kPhases][N + 2], h2x[kPhases][N + S];
+  QuadGradients<S> dx;
 
-// Buffers of one strip inside its scratch memory.
-struct Rows {
-  float* base;
-  int S, F, row;
-  float* context(int y, int c) const { return base + ((y & 3) * (S + 1) + c) * row + kPad; }
-  float* direct(int y) const { return context(y, S); }
-  float* feature(int f) const { return base + (4 * (S + 1) + f) * row + kPad; }
-  float* gfeature(int y, int f) const { return feature((1 + (y & 1)) * F + f); }
-};
+  Arm(const ArmTask& t) : weights(t.params), rows(t.scratch, t.w) {}
 
-// Gradient of row r: what rows r..r+3 ask of it, in gather form (scattered stores would stall).
-void gather_row(const ArmTask& t, const Rows& rows, int r) {
-  float* out = r < t.row0 ? t.halo + (r - t.row0 + kPadRows) * t.stride : t.gq + r * t.stride;
-  const float* src[kMaxContexts];
-  int n = 0;
-  for (int c = 0; c < t.S; ++c) {
-    const int y = r - kOffsets[c][0];
-    if (y >= t.row0 && y < t.row1) src[n++] = rows.context(y, c) - kOffsets[c][1];
+  void load(const ArmTask& t, int y, int x0) {
+    for (int f = 0; f < F; ++f) {
+      const float* src = t.features + f * t.feature_plane + (y >> 1) * t.feature_stride + x0;
+      for (int p = 0; p < kVecs; ++p) features[f][p] = ::load(src + p * kLanes);
+    }
+    for (int phase = 0; phase < kPhases; ++phase)
+      for (int c = 0; c < S; ++c) {
+        const float* src = rows.neighbour(y, phase, c) + x0;
+        for (int p = 0; p < kVecs; ++p) h2x[phase][N + c][p] = ::load(src + p * kLanes);
+      }
   }
-  const bool own = r >= t.row0;
-  for (int x = 0; x < t.w; x += kLanes) {
-    V s = own ? load(rows.direct(r) + x) : V{};
-    for (int i = 0; i < n; ++i) s += load(src[i] + x);
-    const VI inside = lane_index() + float(x) < splat(float(t.w));
-    store(out + x, as_float(as_int(s) & inside));
-  }
-}
 
-// The gradients of a row are written in whole blocks; gathering them reaches a few columns farther.
-void clear_edges(const ArmTask& t) {
-  const int row = row_floats(t.stride), written = (t.w + kBlock - 1) / kBlock * kBlock;
-  float* end = t.scratch + WYNER_ISA::fit_arm_scratch(t.S, t.F, t.N, t.stride);
-  for (float* p = t.scratch; p < end; p += row) {
-    std::memset(p, 0, sizeof(float) * kPad);
-    std::memset(p + kPad + written, 0, sizeof(float) * (row - kPad - written));
-  }
-}
-
-void expand_features(const ArmTask& t, const Rows& rows, int y) {
-  for (int f = 0; f < t.F; ++f) {
-    const float* src = t.features + f * t.feature_plane + (y >> 1) * t.feature_stride;
-    for (int x = 0; 2 * x < t.w; x += kLanes) store_interleaved(rows.feature(f) + 2 * x, load(src + x), load(src + x));
-  }
-}
-
-// Gradient of a row of features: sums over 2x2 latents, of rows y - 1 and y or, without a partner, of row y.
-void reduce_features(const ArmTask& t, const Rows& rows, int y) {
-  for (int f = 0; f < t.F; ++f) {
-    const float *g0 = rows.gfeature(0, f), *g1 = rows.gfeature(y, f);
-    float* dst = t.gfeatures + f * t.feature_plane + (y >> 1) * t.feature_stride;
-    for (int x = 0; 2 * x < t.w; x += kLanes) {
-      V a = load(g0 + 2 * x), b = load(g0 + 2 * x + kLanes);
-      if (y & 1) a += load(g1 + 2 * x), b += load(g1 + 2 * x + kLanes);
-      store(dst + x, even_lanes(a, b) + odd_lanes(a, b));
+  void forward() {
+    const Weights<S, F, N>& w = weights;
+    dense<F, N>(w.w1_features, features, bias(w.b1), into(feature_part));
+    dense<F, 2>(w.wl_features, features, bias(w.bo), into(feature_part + N));
+    for (int phase = 0; phase < kPhases; ++phase) {
+      Block *one = h1[phase], *two = h2x[phase];
+      dense<S, N>(w.w1, two + N, from(feature_part), relu_into(one));
+      dense<N, N>(w.w2, one, bias(w.b2), relu_into(two));
+      dense<N + S, 2>(w.out_w, two, from(feature_part + N), into(one + N));
     }
   }
-}
 
-template <int A, int N>
+  // (mu, s) become their gradients; columns from w on and rows from row1 on have none.
+  void rate(const ArmTask& t, int y, int x0) {
+    for (int phase = 0; phase < kPhases; ++phase) {
+      Block* out = h1[phase] + N;
+      const float* q = rows.latents(y, phase) + x0;
+      const int count = y + (phase >> 1) < t.row1 ? count_of(t.w, phase & 1) : 0;
+      for (int p = 0; p < kVecs; ++p) {
+        const Rate r = laplace(::load(q + p * kLanes), out[0][p], out[1][p], t.gradient_scale);
+        const VI inside = below(x0 + p * kLanes, count);
+        bits += where(inside, r.bits);
+        out[0][p] = where(inside, r.dmu);
+        out[1][p] = where(inside, r.ds);
+        store(dx.own(phase) + p * kLanes, where(inside, r.dq));
+      }
+    }
+  }
+
+  void backward() {
+    Weights<S, F, N>& w = weights;
+    outer<N + S, 2>({h1[0] + N, N + 2}, {h2x[0], N + S}, kPhases, w.gout);
+    for (int phase = 0; phase < kPhases; ++phase)
+      dense<2, N>(w.out_wt, h1[phase] + N, no_bias(), relu_gradient_over(h2x[phase]));
+    bias_sum<N>({h2x[0], N + S}, kPhases, w.gb2);
+    outer<N, N>({h2x[0], N + S}, {h1[0], N + 2}, kPhases, w.gw2);
+    for (int phase = 0; phase < kPhases; ++phase)
+      dense<N, N>(w.w2t, h2x[phase], no_bias(), relu_gradient_over(h1[phase]));
+    outer<S, N>({h1[0], N + 2}, {h2x[0] + N, N + S}, kPhases, w.gw1);
+    for (int phase = 0; phase < kPhases; ++phase)
+      dense<N + 2, S>(w.neighbours_wt, h1[phase], no_bias(), [&](int c, int p, V v) {
+        store(dx.neighbour(phase, c) + p * kLanes, v);
+      });
+  }
+
+  void backward_features(const ArmTask& t, int y, int x0) {
+    Block total[N + 2];
+    for (int o = 0; o < N + 2; ++o)
+      for (int p = 0; p < kVecs; ++p) total[o][p] = (h1[0][o][p] + h1[1][o][p]) + (h1[2][o][p] + h1[3][o][p]);
+    bias_sum<N + 2>({total, 0}, 1, weights.gb1);
+    outer<F, N>({total, 0}, {features, 0}, 1, weights.gfeatures);
+    outer<F, 2>({total + N, 0}, {features, 0}, 1, weights.gfeatures + N * F);
+    float* dst = t.gfeatures + (y >> 1) * t.feature_stride + x0;
+    dense<N + 2, F>(weights.features_wt, total, no_bias(), [&](int f, int p, V v) {
+      store(dst + f * t.feature_plane + p * kLanes, v);
+    });
+  }
+
+  void run(ArmTask& t) {
+    for (int y = t.row0 - kPadRows; y < t.row0; ++y) rows.read(t, y);
+    for (int y = t.row0; y < t.row1; y += 2) {
+      rows.read(t, y);
+      rows.read(t, y + 1);
+      for (int x0 = 0; 2 * x0 < t.w; x0 += kBlock) {
+        load(t, y, x0);
+        forward();
+        rate(t, y, x0);
+        backward();
+        backward_features(t, y, x0);
+        rows.add(y, x0, sources, dx);
+      }
+      for (int r = y - kPadRows; r < y - 1; ++r) rows.write(t, r);
+    }
+    const int written = ((t.row1 - t.row0 + 1) & ~1) - kPadRows + t.row0;
+    for (int r = written; r < t.row1; ++r) rows.write(t, r);
+    weights.reduce(t.gparams);
+    t.bits = double(sum(bits));
+  }
+};
+
+template <int S, int F, int N>
 void run(ArmTask& t) {
-  Arm<A, N> arm(t.params);
-  const Rows rows{t.scratch, t.S, t.F, row_floats(t.stride)};
-  clear_edges(t);
-  for (int y = t.row0; y < t.row1 + kPadRows; ++y) {
-    if (y < t.row1) {
-      const float* ctx[A];
-      float* dctx[A];
-      if (!(y & 1)) expand_features(t, rows, y);
-      for (int c = 0; c < t.S; ++c) {
-        ctx[c] = t.q + (y + kOffsets[c][0]) * t.stride + kOffsets[c][1];
-        dctx[c] = rows.context(y, c);
-      }
-      for (int f = 0; f < t.F; ++f) {
-        ctx[t.S + f] = rows.feature(f);
-        dctx[t.S + f] = rows.gfeature(y, f);
-      }
-      for (int x = 0; x < t.w; x += kBlock)
-        arm.block(ctx, t.q + y * t.stride, x, t.w, t.gradient_scale, dctx, rows.direct(y));
-      if ((y & 1) || y == t.row1 - 1) reduce_features(t, rows, y);
-    }
-    const int r = y - kPadRows;
-    if (r >= 0) gather_row(t, rows, r);
-  }
-  arm.reduce(t.gparams);
-  t.bits = double(sum(arm.bits));
+  Arm<S, F, N>(t).run(t);
 }
 
 }  // namespace
 
 namespace wyner::WYNER_ISA {
 
-int fit_arm_scratch(int S, int F, int, int stride) { return (4 * (S + 1) + 3 * F) * row_floats(stride); }
+int fit_arm_scratch(int width) { return QuadRows::floats(width); }
 
 void fit_arm(ArmTask& t) {
-  switch (t.S + t.F) {
-    case 8: return run<8, 8>(t);
-    case 16: return run<16, 16>(t);
-    default: return run<24, 24>(t);
+  switch (t.S) {
+    case 6: return run<6, 2, 8>(t);
+    case 12: return run<12, 4, 16>(t);
+    default: return run<18, 6, 24>(t);
   }
 }
 

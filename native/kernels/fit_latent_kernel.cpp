@@ -7,10 +7,9 @@
 
 namespace wyner::WYNER_ISA {
 void fit_arm(ArmTask& t);
-int fit_arm_scratch(int S, int F, int N, int stride);
+int fit_arm_scratch(int width);
 void fit_synth(SynthTask& t);
-int fit_synth_scratch(int stride);
-void fit_mlp(MlpTask& t);
+int fit_synth_scratch(int width, int G);
 void up_forward(FilterTask& t);
 void up_backward(FilterTask& t);
 void pre_forward(FilterTask& t);
@@ -123,7 +122,7 @@ namespace wyner::WYNER_ISA {
 
 const FitKernels& fit_kernels() {
   static const FitKernels table = {
-      kLanes,          fit_arm,         fit_arm_scratch,    fit_synth,         fit_synth_scratch, fit_mlp,
+      kLanes,          fit_arm,         fit_arm_scratch,    fit_synth,         fit_synth_scratch,
       quantise,        adam,            up_forward,         up_backward,       pre_forward,       pre_backward,
       filter_scratch,  features_forward, features_backward, magnitude_forward, magnitude_backward,
       feature_scratch};
