@@ -119,14 +119,13 @@ struct Arm {
 
   void forward() {
     const Weights<S, F, N>& w = weights;
-    dense<F, N>(w.w1_features, features, bias(w.b1), into(feature_part));
-    dense<F, 2>(w.wl_features, features, bias(w.bo), into(feature_part + N));
-    for (int phase = 0; phase < kPhases; ++phase) {
-      Block *one = h1[phase], *two = h2x[phase];
-      dense<S, N>(w.w1, two + N, from(feature_part), relu_into(one));
-      dense<N, N>(w.w2, one, bias(w.b2), relu_into(two));
-      dense<N + S, 2>(w.out_w, two, from(feature_part + N), into(one + N));
-    }
+    const BlockView<N + 2> part = view(&feature_part), one = view(h1);
+    const BlockView<N + S> two = view(h2x);
+    dense<F, N>(w.w1_features, view(&features), 1, bias(w.b1), into(part));
+    dense<F, 2>(w.wl_features, view(&features), 1, bias(w.bo), into(view(&feature_part, N)));
+    dense<S, N>(w.w1, view(h2x, N), kPhases, SharedView{feature_part}, relu_into(one));
+    dense<N, N>(w.w2, one, kPhases, bias(w.b2), relu_into(two));
+    dense<N + S, 2>(w.out_w, two, kPhases, SharedView{feature_part + N}, into(view(h1, N)));
   }
 
   // (mu, s) become their gradients; columns from w on and rows from row1 on have none.
@@ -148,29 +147,29 @@ struct Arm {
 
   void backward() {
     Weights<S, F, N>& w = weights;
-    outer<N + S, 2>({h1[0] + N, N + 2}, {h2x[0], N + S}, kPhases, w.gout);
-    for (int phase = 0; phase < kPhases; ++phase)
-      dense<2, N>(w.out_wt, h1[phase] + N, no_bias(), relu_gradient_over(h2x[phase]));
-    bias_sum<N>({h2x[0], N + S}, kPhases, w.gb2);
-    outer<N, N>({h2x[0], N + S}, {h1[0], N + 2}, kPhases, w.gw2);
-    for (int phase = 0; phase < kPhases; ++phase)
-      dense<N, N>(w.w2t, h2x[phase], no_bias(), relu_gradient_over(h1[phase]));
-    outer<S, N>({h1[0], N + 2}, {h2x[0] + N, N + S}, kPhases, w.gw1);
-    for (int phase = 0; phase < kPhases; ++phase)
-      dense<N + 2, S>(w.neighbours_wt, h1[phase], no_bias(), [&](int c, int p, V v) {
-        store(dx.neighbour(phase, c) + p * kLanes, v);
-      });
+    const BlockView<N + 2> one = view(h1), out = view(h1, N);
+    const BlockView<N + S> two = view(h2x);
+    outer<N + S, 2>(out, two, kPhases, w.gout);
+    dense<2, N>(w.out_wt, out, kPhases, no_bias(), relu_gradient_over(two));
+    bias_sum<N>(two, kPhases, w.gb2);
+    outer<N, N>(two, one, kPhases, w.gw2);
+    dense<N, N>(w.w2t, two, kPhases, no_bias(), relu_gradient_over(one));
+    outer<S, N>(one, view(h2x, N), kPhases, w.gw1);
+    dense<N + 2, S>(w.neighbours_wt, one, kPhases, no_bias(), [this](int c, int phase, int p, V v) {
+      store(dx.neighbour(phase, c) + p * kLanes, v);
+    });
   }
 
   void backward_features(const ArmTask& t, int y, int x0) {
     Block total[N + 2];
     for (int o = 0; o < N + 2; ++o)
       for (int p = 0; p < kVecs; ++p) total[o][p] = (h1[0][o][p] + h1[1][o][p]) + (h1[2][o][p] + h1[3][o][p]);
-    bias_sum<N + 2>({total, 0}, 1, weights.gb1);
-    outer<F, N>({total, 0}, {features, 0}, 1, weights.gfeatures);
-    outer<F, 2>({total + N, 0}, {features, 0}, 1, weights.gfeatures + N * F);
+    const BlockView<N + 2> sums = view(&total);
+    bias_sum<N + 2>(sums, 1, weights.gb1);
+    outer<F, N>(sums, view(&features), 1, weights.gfeatures);
+    outer<F, 2>(view(&total, N), view(&features), 1, weights.gfeatures + N * F);
     float* dst = t.gfeatures + (y >> 1) * t.feature_stride + x0;
-    dense<N + 2, F>(weights.features_wt, total, no_bias(), [&](int f, int p, V v) {
+    dense<N + 2, F>(weights.features_wt, sums, 1, no_bias(), [&t, dst](int f, int, int p, V v) {
       store(dst + f * t.feature_plane + p * kLanes, v);
     });
   }

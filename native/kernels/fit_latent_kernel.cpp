@@ -99,12 +99,6 @@ void quantise(QuantiseRow& t) {
   for (; x < t.padded; x += kLanes) store(t.q + x, V{});
 }
 
-V sqrtv(V x) {
-  V r;
-  for (int i = 0; i < kLanes; ++i) r[i] = __builtin_sqrtf(x[i]);
-  return r;
-}
-
 void adam(AdamRow& t) {
   for (int x = 0; x < t.w; x += kLanes) {
     const V g = load(t.gq + x) * load(t.dq + x);
@@ -112,7 +106,7 @@ void adam(AdamRow& t) {
     const V v = load(t.v + x) * t.beta2 + g * g * (1 - t.beta2);
     store(t.m + x, m);
     store(t.v + x, v);
-    store(t.y + x, load(t.y + x) - t.lr * (m * t.correction1) / (sqrtv(v * t.correction2) + t.eps));
+    store(t.y + x, load(t.y + x) - t.lr * (m * t.correction1) / (vsqrt(v * t.correction2) + t.eps));
   }
 }
 

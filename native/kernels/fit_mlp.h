@@ -20,60 +20,85 @@ template <int GP, int M>
 class Mlp {
  public:
   static constexpr int kGroup = 4;  // blocks at once: sums of gradients are then not loaded and stored too often
-  // hx: M hidden units, and from M on the GP planes.
-  using Inputs = Block[kGroup][M + GP];
-  using Planes = Block[kGroup][GP];
 
   Mlp(const float* p, int G) : G_(G), at_(G, M) {
     columns(p + at_.w1, G, M, G, w1_, GP);
     std::memcpy(b1_, p + at_.b1, sizeof b1_);
-    columns(p + at_.w2, M, 3, M, out_w_, M + GP);
-    columns(p + at_.wl, G, 3, G, out_w_ + M, M + GP);
+    std::memcpy(w2_, p + at_.w2, sizeof w2_);
+    columns(p + at_.wl, G, 3, G, wl_, GP);
     std::memcpy(b2_, p + at_.b2, sizeof b2_);
-    transpose(out_w_, M + GP, 3, M, w2t_, 3);
     transpose(w1_, GP, M, GP, in_wt_, M + 3);
-    transpose(out_w_ + M, M + GP, 3, GP, in_wt_ + M, M + 3);
+    transpose(wl_, GP, 3, GP, in_wt_ + M, M + 3);
   }
 
-  void forward(Inputs& hx, Block (*z)[3], int blocks) const {
-    hidden(hx, blocks);
-    for (int b = 0; b < blocks; ++b) dense<M + GP, 3>(out_w_, hx[b], bias(b2_), into(z[b]));
-  }
-
-  // gz: the gradients of z from M on. gx: out, of the planes.
-  void backward(Inputs& hx, Block (*gz)[M + 3], Planes& gx, int blocks) {
-    hidden(hx, blocks);  // computed again rather than stored
-    outer<M + GP, 3>({gz[0] + M, M + 3}, {hx[0], M + GP}, blocks, gout_);
-    bias_sum<3>({gz[0] + M, M + 3}, blocks, gb2_);
+  // done(o, b, p, z); hidden units stay in registers.
+  template <class Done>
+  WYNER_LAYER void forward(RowView x, int blocks, Done done) const {
+    auto begin = bias(b2_);
     for (int b = 0; b < blocks; ++b)
-      dense<3, M>(w2t_, gz[b] + M, no_bias(), [g = gz[b], h = hx[b]](int o, int p, V v) {
-        g[o][p] = where(h[o][p] > V{}, v);
-      });
-    outer<GP, M>({gz[0], M + 3}, {hx[0] + M, M + GP}, blocks, gw1_);
-    bias_sum<M>({gz[0], M + 3}, blocks, gb1_);
-    for (int b = 0; b < blocks; ++b) dense<M + 3, GP>(in_wt_, gz[b], no_bias(), into(gx[b]));
+      for (int p = 0; p < kVecs; p += kReg) {
+        V z[3][kReg];
+        auto keep = [&](int o, int, int q, V v) { z[o][q - p] = v; };
+        dense_tile<GP, 3, 1>(wl_, x, 0, b, p, begin, keep);
+        hidden(x, b, p, [&](int m, int r, V h) {
+          for (int o = 0; o < 3; ++o) z[o][r] += h * w2_[o * M + m];
+        });
+        for (int o = 0; o < 3; ++o)
+          for (int r = 0; r < kReg; ++r) done(o, b, p + r, z[o][r]);
+      }
+  }
+
+  // From the gradients gz of z: done(i, b, p, gradient of plane i).
+  template <class Done>
+  void backward(RowView x, RowView gz, int blocks, Done done) {
+    Block h[kGroup][M], g[kGroup][M + 3];  // of g, the last three are those of z
+    backward_hidden(x, gz, blocks, h, g);
+    outer<M, 3>(gz, view(h), blocks, gw2_);
+    outer<GP, 3>(gz, x, blocks, gwl_);
+    outer<GP, M>(view(g), x, blocks, gw1_);
+    bias_sum<M + 3>(view(g), blocks, gb_);
+    dense<M + 3, GP>(in_wt_, view(g), blocks, no_bias(), done);
   }
 
   void reduce(float* g) const {
     for (int o = 0; o < M; ++o) put_sums(gw1_ + o * GP, G_, g + at_.w1 + o * G_);
-    put_sums(gb1_, M, g + at_.b1);
-    for (int o = 0; o < 3; ++o) {
-      put_sums(gout_ + o * (M + GP), M, g + at_.w2 + o * M);
-      put_sums(gout_ + o * (M + GP) + M, G_, g + at_.wl + o * G_);
-    }
-    put_sums(gb2_, 3, g + at_.b2);
+    put_sums(gb_, M, g + at_.b1);
+    put_sums(gw2_, 3 * M, g + at_.w2);
+    for (int o = 0; o < 3; ++o) put_sums(gwl_ + o * GP, G_, g + at_.wl + o * G_);
+    put_sums(gb_ + M, 3, g + at_.b2);
   }
 
  private:
-  void hidden(Inputs& hx, int blocks) const {
-    for (int b = 0; b < blocks; ++b) dense<GP, M>(w1_, hx[b] + M, bias(b1_), relu_into(hx[b]));
+  // f(m, r, hidden unit m) for each of the vectors p + r.
+  template <class F>
+  __attribute__((always_inline)) void hidden(RowView x, int b, int p, F f) const {
+    constexpr int kAtOnce = kManyRegisters ? 8 : 4;
+    auto begin = bias(b1_);
+    auto relu = [&](int m, int, int q, V v) { f(m, q - p, vmax(v, V{})); };
+    for (int m = 0; m < M; m += kAtOnce) dense_tile<GP, kAtOnce, 1>(w1_, x, m, b, p, begin, relu);
+  }
+
+  // Hidden units, computed again rather than stored, and gradients before their ReLU.
+  WYNER_LAYER void backward_hidden(RowView x, RowView gz, int blocks, Block (*h)[M], Block (*g)[M + 3]) const {
+    for (int b = 0; b < blocks; ++b)
+      for (int p = 0; p < kVecs; p += kReg) {
+        V z[3][kReg];
+        for (int o = 0; o < 3; ++o)
+          for (int r = 0; r < kReg; ++r) g[b][M + o][p + r] = z[o][r] = gz(o, b, p + r);
+        hidden(x, b, p, [&](int m, int r, V unit) {
+          h[b][m][p + r] = unit;
+          V v = z[0][r] * w2_[m];
+          for (int o = 1; o < 3; ++o) v += z[o][r] * w2_[o * M + m];
+          g[b][m][p + r] = where(unit > V{}, v);
+        });
+      }
   }
 
   int G_;
   SynthLayout at_;
-  float w1_[M * GP] = {}, b1_[M], out_w_[3 * (M + GP)] = {}, b2_[3];
-  float w2t_[M * 3], in_wt_[GP * (M + 3)];  // rows of in_wt: columns of w1, then of wl
-  V gw1_[M * GP] = {}, gb1_[M] = {}, gout_[3 * (M + GP)] = {}, gb2_[3] = {};
+  float w1_[M * GP] = {}, b1_[M], w2_[3 * M], wl_[3 * GP] = {}, b2_[3];
+  float in_wt_[GP * (M + 3)];  // rows: columns of w1, then of wl
+  V gw1_[M * GP] = {}, gw2_[3 * M] = {}, gwl_[3 * GP] = {}, gb_[M + 3] = {};
 };
 
 }  // namespace

@@ -105,23 +105,18 @@ class Synth {
         f(parity * half + x, clampi((n - x + kBlock - 1) / kBlock, 1, Layers::kGroup));
   }
 
-  void load_inputs(int y, int at, int blocks) {
-    for (int b = 0; b < blocks; ++b)
-      for (int i = 0; i < GP; ++i)
-        for (int p = 0; p < kVecs; ++p) hx[b][M + i][p] = load(rows.u.at(y, i) + at + b * kBlock + p * kLanes);
+  // Of all channels, from some offset into their rows.
+  RowView row(const Ring& ring, int y, int at) const { return {ring.at(y, 0) + at, 2 * ring.half}; }
+  auto into_row(const Ring& ring, int y, int at) const {
+    return [dst = ring.at(y, 0) + at, step = 2L * ring.half](int o, int b, int p, V v) {
+      store(dst + o * step + b * kBlock + p * kLanes, v);
+    };
   }
 
   void forward_z0(int y) {
     if (!(y & 1)) doubling.forward(y >> 1, rows.u);
     split_row(t.u0 + long(y) * t.stride, w, rows.u.at(y, 0), rows.u.at(y, 0) + half);
-    groups([&](int at, int blocks) {
-      Block z[Layers::kGroup][3];
-      load_inputs(y, at, blocks);
-      mlp.forward(hx, z, blocks);
-      for (int b = 0; b < blocks; ++b)
-        for (int o = 0; o < 3; ++o)
-          for (int p = 0; p < kVecs; ++p) store(rows.z0.at(y, o) + at + b * kBlock + p * kLanes, z[b][o][p]);
-    });
+    groups([&](int at, int blocks) { mlp.forward(row(rows.u, y, at), blocks, into_row(rows.z0, y, at)); });
     replicate_edges(rows.z0, y);
   }
 
@@ -189,16 +184,7 @@ class Synth {
     conv_transposed(rows.gr, y, c1_back, rows.gz0, [&](int at, int o, V v) { return v + load(rows.gz.at(y, o) + at); });
     add_edges(rows.gr, taps_transposed(y, h), w, t.params + at.c1, rows.gz0, y, nullptr);
     groups([&](int at, int blocks) {
-      Block g[Layers::kGroup][M + 3];
-      typename Layers::Planes gx;
-      load_inputs(y, at, blocks);
-      for (int b = 0; b < blocks; ++b)
-        for (int o = 0; o < 3; ++o)
-          for (int p = 0; p < kVecs; ++p) g[b][M + o][p] = load(rows.gz0.at(y, o) + at + b * kBlock + p * kLanes);
-      mlp.backward(hx, g, gx, blocks);
-      for (int b = 0; b < blocks; ++b)
-        for (int i = 0; i < GP; ++i)
-          for (int p = 0; p < kVecs; ++p) store(rows.gu.at(y, i) + at + b * kBlock + p * kLanes, gx[b][i][p]);
+      mlp.backward(row(rows.u, y, at), row(rows.gz0, y, at), blocks, into_row(rows.gu, y, at));
     });
     merge_row(rows.gu.at(y, 0), rows.gu.at(y, 0) + half, w, t.gu0 + long(y) * t.stride);
     doubling.backward(y, rows.gu);
@@ -210,7 +196,6 @@ class Synth {
   const Rows rows;
   Doubling doubling;
   Layers mlp;
-  typename Layers::Inputs hx;
   const ConvWeights c1, c2, c1_back, c2_back;
   ConvGradients g1, g2;
   V error{};
