@@ -45,35 +45,35 @@ inline Rate laplace(V q, V mu, V s_raw, float scale) {
   return r;
 }
 
-// Weights in the shapes that the passes want, and the sums of their gradients.
-// Layers that share their inputs or outputs are one matrix: [wo wl] forward, [w1; wl] transposed backward.
+// Weights in the shapes that the passes want, input by input, and the sums of their gradients.
+// Layers that share their inputs or outputs are one matrix: [wo wl] forward, [w1; wl] backward.
 template <int S, int F, int N>
 struct Weights {
   static constexpr int A = S + F;
-  const float *b1, *w2, *b2, *bo;
-  float w1[N * S], w1_features[N * F], wl_features[2 * F], out_w[2 * (N + S)];
-  float out_wt[N * 2], w2t[N * N], neighbours_wt[S * (N + 2)], features_wt[F * (N + 2)];
+  const float *b1, *w2_back, *b2, *out_back, *bo;
+  float w1[S * N], w1_features[F * N], w2[N * N], out[(N + S) * 2], wl_features[F * 2];
+  float neighbours_back[(N + 2) * S], features_back[(N + 2) * F];
   V gw1[N * S] = {}, gfeatures[(N + 2) * F] = {}, gb1[N + 2] = {}, gw2[N * N] = {}, gb2[N] = {};
   V gout[2 * (N + S)] = {};
 
   explicit Weights(const float* p) {
     const float* first = p;
     b1 = first + N * A;
-    w2 = b1 + N;
-    b2 = w2 + N * N;
-    const float *wo = b2 + N, *wl = wo + 2 * N;
+    w2_back = b1 + N;
+    b2 = w2_back + N * N;
+    out_back = b2 + N;
+    const float* wl = out_back + 2 * N;
     bo = wl + 2 * A;
-    columns(first, A, N, S, w1, S);
-    columns(first + S, A, N, F, w1_features, F);
-    columns(wl + S, A, 2, F, wl_features, F);
-    columns(wo, N, 2, N, out_w, N + S);
-    columns(wl, A, 2, S, out_w + N, N + S);
-    transpose(wo, N, 2, N, out_wt, 2);
-    transpose(w2, N, N, N, w2t, N);
-    transpose(first, A, N, S, neighbours_wt, N + 2);
-    transpose(wl, A, 2, S, neighbours_wt + N, N + 2);
-    transpose(first + S, A, N, F, features_wt, N + 2);
-    transpose(wl + S, A, 2, F, features_wt + N, N + 2);
+    transpose(first, A, N, S, w1, N);
+    transpose(first + S, A, N, F, w1_features, N);
+    transpose(w2_back, N, N, N, w2, N);
+    transpose(out_back, N, 2, N, out, 2);
+    transpose(wl, A, 2, S, out + N * 2, 2);
+    transpose(wl + S, A, 2, F, wl_features, 2);
+    columns(first, A, N, S, neighbours_back, S);
+    columns(wl, A, 2, S, neighbours_back + N * S, S);
+    columns(first + S, A, N, F, features_back, F);
+    columns(wl + S, A, 2, F, features_back + N * F, F);
   }
 
   // Gradients of all parameters, in their order.
@@ -125,7 +125,7 @@ struct Arm {
     dense<F, 2>(w.wl_features, view(&features), 1, bias(w.bo), into(view(&feature_part, N)));
     dense<S, N>(w.w1, view(h2x, N), kPhases, SharedView{feature_part}, relu_into(one));
     dense<N, N>(w.w2, one, kPhases, bias(w.b2), relu_into(two));
-    dense<N + S, 2>(w.out_w, two, kPhases, SharedView{feature_part + N}, into(view(h1, N)));
+    dense<N + S, 2>(w.out, two, kPhases, SharedView{feature_part + N}, into(view(h1, N)));
   }
 
   // (mu, s) become their gradients; columns from w on and rows from row1 on have none.
@@ -150,12 +150,12 @@ struct Arm {
     const BlockView<N + 2> one = view(h1), out = view(h1, N);
     const BlockView<N + S> two = view(h2x);
     outer<N + S, 2>(out, two, kPhases, w.gout);
-    dense<2, N>(w.out_wt, out, kPhases, no_bias(), relu_gradient_over(two));
+    dense<2, N>(w.out_back, out, kPhases, no_bias(), relu_gradient_over(two));
     bias_sum<N>(two, kPhases, w.gb2);
     outer<N, N>(two, one, kPhases, w.gw2);
-    dense<N, N>(w.w2t, two, kPhases, no_bias(), relu_gradient_over(one));
+    dense<N, N>(w.w2_back, two, kPhases, no_bias(), relu_gradient_over(one));
     outer<S, N>(one, view(h2x, N), kPhases, w.gw1);
-    dense<N + 2, S>(w.neighbours_wt, one, kPhases, no_bias(), [this](int c, int phase, int p, V v) {
+    dense<N + 2, S>(w.neighbours_back, one, kPhases, no_bias(), [this](int c, int phase, int p, V v) {
       store(dx.neighbour(phase, c) + p * kLanes, v);
     });
   }
@@ -169,7 +169,7 @@ struct Arm {
     outer<F, N>(sums, view(&features), 1, weights.gfeatures);
     outer<F, 2>(view(&total, N), view(&features), 1, weights.gfeatures + N * F);
     float* dst = t.gfeatures + (y >> 1) * t.feature_stride + x0;
-    dense<N + 2, F>(weights.features_wt, sums, 1, no_bias(), [&t, dst](int f, int, int p, V v) {
+    dense<N + 2, F>(weights.features_back, sums, 1, no_bias(), [&t, dst](int f, int, int p, V v) {
       store(dst + f * t.feature_plane + p * kLanes, v);
     });
   }

@@ -67,7 +67,7 @@ constexpr int outputs_at_once(int n, int limit) {
   return (n + passes - 1) / passes;
 }
 
-template <int IN, int OB, int BB, class X, class Init, class Done>
+template <int IN, int OUT, int OB, int BB, class X, class Init, class Done>
 __attribute__((always_inline)) inline void dense_tile(const float* w, X x, int o, int b, int p, Init& init, Done& done) {
   V acc[OB][BB][kReg];
   for (int j = 0; j < OB; ++j)
@@ -78,7 +78,7 @@ __attribute__((always_inline)) inline void dense_tile(const float* w, X x, int o
     for (int k = 0; k < BB; ++k)
       for (int r = 0; r < kReg; ++r) xs[k][r] = x(i, b + k, p + r);
     for (int j = 0; j < OB; ++j) {
-      const V ws = splat(w[(o + j) * IN + i]);
+      const V ws = splat(w[i * OUT + o + j]);
       for (int k = 0; k < BB; ++k)
         for (int r = 0; r < kReg; ++r) acc[j][k][r] += ws * xs[k][r];
     }
@@ -88,18 +88,18 @@ __attribute__((always_inline)) inline void dense_tile(const float* w, X x, int o
       for (int r = 0; r < kReg; ++r) done(o + j, b + k, p + r, acc[j][k][r]);
 }
 
-// done(o, b, p, init(o, b, p) + sum_i w[o*IN + i] x(i, b, p)) for each output and each vector of some blocks.
+// done(o, b, p, init(o, b, p) + sum_i w[i*OUT + o] x(i, b, p)) for each output and each vector of some blocks.
 // Layers of few outputs take pairs of blocks at once.
 template <int IN, int OUT, int BB, class X, class Init, class Done>
 __attribute__((always_inline)) inline void dense_blocks(const float* w, X x, int b, Init& init, Done& done) {
   constexpr int OB = outputs_at_once(OUT, kManyRegisters ? 12 : 6), kRest = OUT % OB;
   for (int p = 0; p < kVecs; p += kReg) {
-    for (int o = 0; o + OB <= OUT; o += OB) dense_tile<IN, OB, BB>(w, x, o, b, p, init, done);
-    if constexpr (kRest > 0) dense_tile<IN, kRest, BB>(w, x, OUT - kRest, b, p, init, done);
+    for (int o = 0; o + OB <= OUT; o += OB) dense_tile<IN, OUT, OB, BB>(w, x, o, b, p, init, done);
+    if constexpr (kRest > 0) dense_tile<IN, OUT, kRest, BB>(w, x, OUT - kRest, b, p, init, done);
   }
 }
 
-// done(o, b, p, init(o, b, p) + sum_i w[o*IN + i] x(i, b, p)) for each output and each vector of some blocks.
+// done(o, b, p, init(o, b, p) + sum_i w[i*OUT + o] x(i, b, p)) for each output and each vector of some blocks.
 template <int IN, int OUT, class X, class Init, class Done>
 WYNER_LAYER void dense(const float* w, X x, int blocks, Init init, Done done) {
   constexpr int BB = OUT <= 2 ? 2 : 1;  // few outputs: more sums at once by pairs of blocks

@@ -22,13 +22,13 @@ class Mlp {
   static constexpr int kGroup = 4;  // blocks at once: sums of gradients are then not loaded and stored too often
 
   Mlp(const float* p, int G) : G_(G), at_(G, M) {
-    columns(p + at_.w1, G, M, G, w1_, GP);
+    transpose(p + at_.w1, G, M, G, w1_, M);
     std::memcpy(b1_, p + at_.b1, sizeof b1_);
     std::memcpy(w2_, p + at_.w2, sizeof w2_);
-    columns(p + at_.wl, G, 3, G, wl_, GP);
+    transpose(p + at_.wl, G, 3, G, wl_, 3);
     std::memcpy(b2_, p + at_.b2, sizeof b2_);
-    transpose(w1_, GP, M, GP, in_wt_, M + 3);
-    transpose(wl_, GP, 3, GP, in_wt_ + M, M + 3);
+    columns(p + at_.w1, G, M, G, back_, GP);
+    columns(p + at_.wl, G, 3, G, back_ + M * GP, GP);
   }
 
   // done(o, b, p, z); hidden units stay in registers.
@@ -39,7 +39,7 @@ class Mlp {
       for (int p = 0; p < kVecs; p += kReg) {
         V z[3][kReg];
         auto keep = [&](int o, int, int q, V v) { z[o][q - p] = v; };
-        dense_tile<GP, 3, 1>(wl_, x, 0, b, p, begin, keep);
+        dense_tile<GP, 3, 3, 1>(wl_, x, 0, b, p, begin, keep);
         hidden(x, b, p, [&](int m, int r, V h) {
           for (int o = 0; o < 3; ++o) z[o][r] += h * w2_[o * M + m];
         });
@@ -57,7 +57,7 @@ class Mlp {
     outer<GP, 3>(gz, x, blocks, gwl_);
     outer<GP, M>(view(g), x, blocks, gw1_);
     bias_sum<M + 3>(view(g), blocks, gb_);
-    dense<M + 3, GP>(in_wt_, view(g), blocks, no_bias(), done);
+    dense<M + 3, GP>(back_, view(g), blocks, no_bias(), done);
   }
 
   void reduce(float* g) const {
@@ -75,7 +75,7 @@ class Mlp {
     constexpr int kAtOnce = kManyRegisters ? 8 : 4;
     auto begin = bias(b1_);
     auto relu = [&](int m, int, int q, V v) { f(m, q - p, vmax(v, V{})); };
-    for (int m = 0; m < M; m += kAtOnce) dense_tile<GP, kAtOnce, 1>(w1_, x, m, b, p, begin, relu);
+    for (int m = 0; m < M; m += kAtOnce) dense_tile<GP, M, kAtOnce, 1>(w1_, x, m, b, p, begin, relu);
   }
 
   // Hidden units, computed again rather than stored, and gradients before their ReLU.
@@ -96,8 +96,8 @@ class Mlp {
 
   int G_;
   SynthLayout at_;
-  float w1_[M * GP] = {}, b1_[M], w2_[3 * M], wl_[3 * GP] = {}, b2_[3];
-  float in_wt_[GP * (M + 3)];  // rows: columns of w1, then of wl
+  float w1_[GP * M] = {}, b1_[M], w2_[3 * M], wl_[GP * 3] = {}, b2_[3];  // w1 and wl input by input
+  float back_[(M + 3) * GP] = {};                                        // w1, then wl, by their outputs
   V gw1_[M * GP] = {}, gw2_[3 * M] = {}, gwl_[3 * GP] = {}, gb_[M + 3] = {};
 };
 
