@@ -17,9 +17,9 @@ int fit_arm_scratch(int width);
 namespace {
 using namespace wyner;
 
-// Gradients of bits with respect to mu, s and q, times `scale`; and the bits themselves.
+// Probability of a latent, and gradients of its bits with respect to mu, s and q, times `scale`.
 struct Rate {
-  V bits, dmu, ds, dq;
+  V p, dmu, ds, dq;
 };
 
 inline Rate laplace(V q, V mu, V s_raw, float scale) {
@@ -33,10 +33,9 @@ inline Rate laplace(V q, V mu, V s_raw, float scale) {
   const V k = beta * -kLog2e;
   const V u = exp2v(k * vabs(near));
   const V w = exp2v(k * far);
-  const V p = select(near > V{}, 1.0f - 0.5f * (u + w), 0.5f * (u - w)) + 0x1p-16f;
   Rate r;
-  r.bits = -log2v(p);
-  const V inv = scale / p;
+  r.p = select(near > V{}, 1.0f - 0.5f * (u + w), 0.5f * (u - w)) + 0x1p-16f;
+  const V inv = scale / r.p;
   const V sign = as_float((as_int(d) & int32_t(0x80000000)) | as_int(splat(1.0f)));
   r.dq = inv * (0.5f * kLog2e) * (u - w) * beta * sign;
   r.dmu = -r.dq;
@@ -78,17 +77,21 @@ struct Weights {
 
   // Gradients of all parameters, in their order.
   void reduce(float* g) const {
-    auto put = [&g](const V* v, int n) {
-      put_sums(v, n, g);
-      g += n;
-    };
-    for (int o = 0; o < N; ++o) put(gw1 + o * S, S), put(gfeatures + o * F, F);
-    put(gb1, N);
-    put(gw2, N * N);
-    put(gb2, N);
-    for (int o = 0; o < 2; ++o) put(gout + o * (N + S), N);
-    for (int o = 0; o < 2; ++o) put(gout + o * (N + S) + N, S), put(gfeatures + (N + o) * F, F);
-    put(gb1 + N, 2);
+    float w1_sums[N * S], feature_sums[(N + 2) * F], out_sums[2 * (N + S)];
+    put_sums(gw1, N * S, w1_sums);
+    put_sums(gfeatures, (N + 2) * F, feature_sums);
+    put_sums(gout, 2 * (N + S), out_sums);
+    columns(w1_sums, S, N, S, g, A);
+    columns(feature_sums, F, N, F, g + S, A);
+    g += N * A;
+    put_sums(gb1, N, g);
+    put_sums(gw2, N * N, g + N);
+    put_sums(gb2, N, g + N + N * N);
+    g += 2 * N + N * N;
+    columns(out_sums, N + S, 2, N, g, N);
+    columns(out_sums + N, N + S, 2, S, g + 2 * N, A);
+    columns(feature_sums + N * F, F, 2, F, g + 2 * N + S, A);
+    put_sums(gb1 + N, 2, g + 2 * N + 2 * A);
   }
 };
 
@@ -130,18 +133,19 @@ struct Arm {
 
   // (mu, s) become their gradients; columns from w on and rows from row1 on have none.
   void rate(const ArmTask& t, int y, int x0) {
-    for (int phase = 0; phase < kPhases; ++phase) {
-      Block* out = h1[phase] + N;
-      const float* q = rows.latents(y, phase) + x0;
-      const int count = y + (phase >> 1) < t.row1 ? count_of(t.w, phase & 1) : 0;
-      for (int p = 0; p < kVecs; ++p) {
-        const Rate r = laplace(::load(q + p * kLanes), out[0][p], out[1][p], t.gradient_scale);
-        const VI inside = below(x0 + p * kLanes, count);
-        bits += where(inside, r.bits);
+    for (int p = 0; p < kVecs; ++p) {
+      const int at = x0 + p * kLanes;
+      V probability = splat(1.0f);  // of four latents, at least 2^-64: one logarithm is enough
+      for (int phase = 0; phase < kPhases; ++phase) {
+        Block* out = h1[phase] + N;
+        const Rate r = laplace(::load(rows.latents(y, phase) + at), out[0][p], out[1][p], t.gradient_scale);
+        const VI inside = below(at, y + (phase >> 1) < t.row1 ? count_of(t.w, phase & 1) : 0);
+        probability *= select(inside, r.p, splat(1.0f));
         out[0][p] = where(inside, r.dmu);
         out[1][p] = where(inside, r.ds);
         store(dx.own(phase) + p * kLanes, where(inside, r.dq));
       }
+      bits -= log2v(probability);
     }
   }
 

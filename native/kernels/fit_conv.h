@@ -2,6 +2,7 @@
 // Filters are c[o][i][row][column]; pixels outside the picture are those of its edge.
 #pragma once
 
+#include "kernels/fit_dense.h"
 #include "kernels/fit_split.h"
 
 namespace {
@@ -97,8 +98,8 @@ struct ConvGradients {
   }
 
   void reduce(float* gc, float* gd) const {
-    for (int i = 0; i < 81; ++i) gc[i] = sum(c[i]);
-    for (int o = 0; o < 3; ++o) gd[o] = sum(d[o]);
+    put_sums(c, 81, gc);
+    put_sums(d, 3, gd);
   }
 
  private:

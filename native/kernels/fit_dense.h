@@ -157,7 +157,16 @@ inline void columns(const float* w, int from, int rows, int cols, float* out, in
 
 // dst = the sums over lanes of n vectors.
 inline void put_sums(const V* v, int n, float* dst) {
-  for (int i = 0; i < n; ++i) dst[i] = sum(v[i]);
+  for (int i = 0; i < n; i += kLanes) {
+    V part[kLanes];
+    for (int k = 0; k < kLanes; ++k) part[k] = i + k < n ? v[i + k] : V{};
+    for (int m = kLanes / 2; m > 0; m /= 2)  // pairs of lanes of pairs of vectors: at last, lane k sums vector k
+      for (int k = 0; k < m; ++k)
+        part[k] = even_lanes(part[2 * k], part[2 * k + 1]) + odd_lanes(part[2 * k], part[2 * k + 1]);
+    float sums[kLanes];
+    store(sums, part[0]);
+    std::memcpy(dst + i, sums, sizeof(float) * (n - i < kLanes ? n - i : kLanes));
+  }
 }
 
 }  // namespace
