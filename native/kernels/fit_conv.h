@@ -109,9 +109,10 @@ struct ConvGradients {
     for (int o = 0; o < 3; ++o)
       for (int dx = 0; dx < 3; ++dx) acc[o][dx] = out[o * 27 + dx];
     for (int x = 0; x < count; x += kLanes) {
-      const V at[4] = {load(s + x + half - 1), load(s + x), load(s + x + half), load(s + x + 1)};
+      const V at[4] = {held(load(s + x + half - 1)), held(load(s + x)), held(load(s + x + half)),
+                       held(load(s + x + 1))};
       for (int o = 0; o < 3; ++o) {
-        const V even = load(g.at(y, o) + x), odd = load(g.at(y, o) + half + x);
+        const V even = held(load(g.at(y, o) + x)), odd = held(load(g.at(y, o) + half + x));
         for (int dx = 0; dx < 3; ++dx) {
           acc[o][dx] += even * at[dx];
           acc[o][dx] += odd * at[dx + 1];

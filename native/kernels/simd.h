@@ -28,6 +28,13 @@ typedef float VUnaligned __attribute__((vector_size(4 * kLanes), aligned(4), may
 inline V load(const float* p) { return *reinterpret_cast<const VUnaligned*>(p); }
 inline void store(float* p, V v) { *reinterpret_cast<VUnaligned*>(p) = v; }
 inline V splat(float x) { return x - V{}; }  // x - 0 is x, so nothing is computed; -0 + 0 is not -0
+// Keeps compilers from loading a value again for each use.
+inline V held(V v) {
+#if defined(__x86_64__)
+  __asm__("" : "+v"(v));
+#endif
+  return v;
+}
 inline VI as_int(V v) { return reinterpret_cast<VI>(v); }
 inline V as_float(VI v) { return reinterpret_cast<V>(v); }
 
