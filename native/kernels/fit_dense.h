@@ -124,7 +124,7 @@ __attribute__((always_inline)) inline void outer_tile(G g, int o, X x, int i, in
 // acc[o*IN + i] += sum over the vectors of some blocks of g(o) x(i), by lane.
 template <int IN, int OUT, class G, class X>
 WYNER_LAYER void outer(G g, X x, int blocks, V* acc) {
-  constexpr int OB = OUT % 4 ? OUT : 4, IB = (kManyRegisters ? 16 : 12) / OB, kRest = IN % IB;
+  constexpr int OB = OUT % 4 == 0 ? 4 : OUT % 3 == 0 ? 3 : OUT, IB = (kManyRegisters ? 16 : 12) / OB, kRest = IN % IB;
   static_assert(OB <= 4);
   for (int o = 0; o < OUT; o += OB) {
     for (int i = 0; i + IB <= IN; i += IB) outer_tile<OB, IB>(g, o, x, i, blocks, acc + o * IN + i, IN);
