@@ -28,67 +28,56 @@ struct GradientRows {
 
 // ---- symmetric 7-tap filter ---------------------------------------------------------------------
 
-// x[m] + x[-m] for m = 1..3, x[0] for m = 0, where x[m] is a row.
-inline V pair(const float* const* rows, int m, int x) {
-  return m ? load(rows[3 - m] + x) + load(rows[3 + m] + x) : load(rows[3] + x);
-}
-inline V pair(const float* row, int m) { return m ? load(row - m) + load(row + m) : load(row); }
-
-void pre_vertical(const FilterTask& t, int y, float* row) {
-  const Taps d(t.taps);
-  const float* in[7];
-  for (int j = 0; j < 7; ++j) in[j] = in_row(t, y - 3 + j);
-  for (int x = 0; x < t.in_w; x += kLanes) {
-    V s{};
-    for (int m = 0; m < 4; ++m) s += pair(in, m, x) * d[m];
-    store(row + x, s);
+// Pairs that a tap meets: x[m] + x[-m] for m = 1..3, x[0] for m = 0, along columns or rows.
+struct ColumnPairs {
+  const float* row;
+  V operator()(int m, int x) const { return m ? load(row + x - m) + load(row + x + m) : load(row + x); }
+};
+struct RowPairs {
+  const float* rows[7];
+  V operator()(int m, int x) const {
+    return m ? load(rows[3 - m] + x) + load(rows[3 + m] + x) : load(rows[3] + x);
   }
+};
+
+// out = sum_m d[m] pairs(m), or added to out. Backward, pairs are of gradients: with `in`, which was filtered, tap
+// gradients too.
+template <bool kAdd, bool kTaps, class Pairs>
+void filter(Pairs pairs, Taps d, int begin, int end, float* out, const float* in, V* gtaps) {
+  V sums[4] = {};
+  for (int x = begin; x < end; x += kLanes) {
+    V total = kAdd ? load(out + x) : V{};
+    for (int m = 0; m < 4; ++m) {
+      const V s = pairs(m, x);
+      total += s * d[m];
+      if (kTaps) sums[m] += s * load(in + x);
+    }
+    store(out + x, total);
+  }
+  for (int m = 0; kTaps && m < 4; ++m) gtaps[m] += sums[m];
+}
+
+// Row y filtered along columns only.
+void pre_vertical(const FilterTask& t, int y, float* row) {
+  RowPairs pairs;
+  for (int j = 0; j < 7; ++j) pairs.rows[j] = in_row(t, y - 3 + j);
+  filter<false, false>(pairs, Taps(t.taps), 0, t.in_w, row, nullptr, nullptr);
   pad_edges(row, t.in_w, 3);
 }
 
-void pre_horizontal(const float* row, Taps d, int n, float* out) {
-  for (int x = 0; x < n; x += kLanes) {
-    V s{};
-    for (int m = 0; m < 4; ++m) s += pair(row + x, m) * d[m];
-    store(out + x, s);
-  }
+// g = gradient of pre_vertical's row, from row y of those of the result; with v, that row, tap gradients too.
+void pre_horizontal_backward(const FilterTask& t, int y, const float* v, float* g, V* gtaps) {
+  const ColumnPairs pairs{t.gout + long(y) * t.out_stride};
+  if (v) filter<false, true>(pairs, Taps(t.taps), -kLanes, t.in_w + 3, g, v, gtaps);
+  else filter<false, false>(pairs, Taps(t.taps), -kLanes, t.in_w + 3, g, nullptr, nullptr);
+  fold_edges(g, t.in_w, 3);
 }
 
-// g = gradient of pre_horizontal's row from that of its output, src; with v, that row, tap gradients too.
-void pre_horizontal_backward(const float* src, Taps d, int n, const float* v, float* g, V* gtaps) {
-  V sums[4] = {gtaps[0], gtaps[1], gtaps[2], gtaps[3]};
-  for (int x = -3; x < round_up(n, kLanes) + 3; x += kLanes) {
-    V total{};
-    for (int m = 0; m < 4; ++m) {
-      const V s = pair(src + x, m);
-      total += s * d[m];
-      if (v) sums[m] += s * load(v + x);
-    }
-    store(g + x, total);
-  }
-  for (int m = 0; m < 4; ++m) gtaps[m] = sums[m];
-  fold_edges(g, n, 3);
-}
-
-void pre_vertical_taps(const FilterTask& t, int y, const float* g, V* gtaps) {
-  const float* in[7];
-  for (int j = 0; j < 7; ++j) in[j] = in_row(t, y - 3 + j);
-  V sums[4] = {gtaps[0], gtaps[1], gtaps[2], gtaps[3]};
-  for (int x = 0; x < t.in_w; x += kLanes)
-    for (int m = 0; m < 4; ++m) sums[m] += load(g + x) * pair(in, m, x);
-  for (int m = 0; m < 4; ++m) gtaps[m] = sums[m];
-}
-
-// dst += the gradient that output rows ask of (virtual) input row n.
-void pre_vertical_backward(const FilterTask& t, int n, float* dst, const GradientRows& g) {
-  const Taps d(t.taps);
-  const float* rows[7];
-  for (int j = 0; j < 7; ++j) rows[j] = g.at(n - 3 + j);
-  for (int x = 0; x < t.in_w; x += kLanes) {
-    V s = load(dst + x);
-    for (int m = 0; m < 4; ++m) s += pair(rows, m, x) * d[m];
-    store(dst + x, s);
-  }
+// Adds the gradient that filtered rows ask of input row n; `row` is n, or a row beyond the edge that stands for it.
+void pre_vertical_backward(const FilterTask& t, int n, int row, const GradientRows& g, V* gtaps) {
+  RowPairs pairs;
+  for (int j = 0; j < 7; ++j) pairs.rows[j] = g.at(row - 3 + j);
+  filter<true, true>(pairs, Taps(t.taps), 0, t.in_w, t.gin + long(n) * t.in_stride, in_row(t, n), gtaps);
 }
 
 // Rows 2n and 2n + 1 of the doubled plane, doubled along columns only.
@@ -152,7 +141,7 @@ void pre_forward(FilterTask& t) {
   float* row = t.scratch + 16;
   for (int y = t.row0; y < t.row1; ++y) {
     pre_vertical(t, y, row);
-    pre_horizontal(row, Taps(t.taps), t.in_w, t.out + long(y) * t.out_stride);
+    filter<false, false>(ColumnPairs{row}, Taps(t.taps), 0, t.in_w, t.out + long(y) * t.out_stride, nullptr, nullptr);
   }
 }
 
@@ -166,19 +155,16 @@ void pre_backward(FilterTask& t) {
   for (int y = first; y < last; ++y) {
     const bool own = y >= t.row0 && y < t.row1;
     if (own) pre_vertical(t, y, v);
-    pre_horizontal_backward(t.gout + long(y) * t.out_stride, Taps(t.taps), t.in_w, own ? v : nullptr, g.at(y),
-                            gtaps);
-    if (own) pre_vertical_taps(t, y, g.at(y), gtaps);
+    pre_horizontal_backward(t, y, own ? v : nullptr, g.at(y), gtaps);
   }
-  for (int m = 0; m < 4; ++m) t.gtaps[m] = sum(gtaps[m]);
   for (int n = t.row0; n < t.row1; ++n) {
-    float* dst = t.gin + long(n) * t.in_stride;
-    pre_vertical_backward(t, n, dst, g);
+    pre_vertical_backward(t, n, n, g, gtaps);
     for (int i = 1; i <= 3; ++i) {
-      if (n == 0) pre_vertical_backward(t, -i, dst, g);
-      if (n == t.in_h - 1) pre_vertical_backward(t, n + i, dst, g);
+      if (n == 0) pre_vertical_backward(t, n, -i, g, gtaps);
+      if (n == t.in_h - 1) pre_vertical_backward(t, n, n + i, g, gtaps);
     }
   }
+  for (int m = 0; m < 4; ++m) t.gtaps[m] = sum(gtaps[m]);
 }
 
 }  // namespace wyner::WYNER_ISA
