@@ -3,19 +3,23 @@
 //   q neighbours, features --> x --> h1 = relu(w1 x + b1) --> h2 = relu(w2 h1 + b2) --> (mu, s)
 //                              '------------------- wl --------------------------------^
 //   bits = -log2(P + 2^-16),  P = Laplace(mu, 2^s) mass of [q - 1/2, q + 1/2]
+//
+// The four latents of a 2x2 quad have the same features. So a block is a phase of the quads, one latent of each, and
+// what the features add to the first and the last layer is computed once for the blocks of four phases.
 #include "kernels/fit_dense.h"
+#include "kernels/fit_quads.h"
 
 namespace wyner::WYNER_ISA {
 void fit_arm(ArmTask& t);
-int fit_arm_scratch(int S, int F, int N, int stride);
+int fit_arm_scratch(int width);
 }  // namespace wyner::WYNER_ISA
 
 namespace {
 using namespace wyner;
 
-// Gradients of bits with respect to mu, s and q, times `scale`; returns the bits themselves.
+// Probability of a latent, and gradients of its bits with respect to mu, s and q, times `scale`.
 struct Rate {
-  V bits, dmu, ds, dq;
+  V p, dmu, ds, dq;
 };
 
 inline Rate laplace(V q, V mu, V s_raw, float scale) {
@@ -29,10 +33,9 @@ inline Rate laplace(V q, V mu, V s_raw, float scale) {
   const V k = beta * -kLog2e;
   const V u = exp2v(k * vabs(near));
   const V w = exp2v(k * far);
-  const V p = select(near > V{}, 1.0f - 0.5f * (u + w), 0.5f * (u - w)) + 0x1p-16f;
   Rate r;
-  r.bits = -log2v(p);
-  const V inv = scale / p;
+  r.p = select(near > V{}, 1.0f - 0.5f * (u + w), 0.5f * (u - w)) + 0x1p-16f;
+  const V inv = scale / r.p;
   const V sign = as_float((as_int(d) & int32_t(0x80000000)) | as_int(splat(1.0f)));
   r.dq = inv * (0.5f * kLog2e) * (u - w) * beta * sign;
   r.dmu = -r.dq;
@@ -41,177 +44,178 @@ inline Rate laplace(V q, V mu, V s_raw, float scale) {
   return r;
 }
 
-// Layers that share their inputs or outputs are one matrix: [wo wl] forward, [w1; wl] transposed backward.
-template <int A, int N>
-struct Arm {
-  const float *w1, *b1, *w2, *b2, *bo;
-  float out_w[2 * (N + A)], out_wt[N * 2], w2t[N * N], in_wt[A * (N + 2)];
-  V gw1[N * A] = {}, gb1[N] = {}, gw2[N * N] = {}, gb2[N] = {}, gout[2 * (N + A)] = {}, gbo[2] = {};
-  V bits{};
+// Weights in the shapes that the passes want, input by input, and the sums of their gradients.
+// Layers that share their inputs or outputs are one matrix: [wo wl] forward, [w1; wl] backward.
+template <int S, int F, int N>
+struct Weights {
+  static constexpr int A = S + F;
+  const float *b1, *w2_back, *b2, *out_back, *bo;
+  float w1[S * N], w1_features[F * N], w2[N * N], out[(N + S) * 2], wl_features[F * 2];
+  float neighbours_back[(N + 2) * S], features_back[(N + 2) * F];
+  V gw1[N * S] = {}, gfeatures[(N + 2) * F] = {}, gb1[N + 2] = {}, gw2[N * N] = {}, gb2[N] = {};
+  V gout[2 * (N + S)] = {};
 
-  explicit Arm(const float* p) {
-    w1 = p;
-    b1 = w1 + N * A;
-    w2 = b1 + N;
-    b2 = w2 + N * N;
-    const float *wo = b2 + N, *wl = wo + 2 * N;
+  explicit Weights(const float* p) {
+    const float* first = p;
+    b1 = first + N * A;
+    w2_back = b1 + N;
+    b2 = w2_back + N * N;
+    out_back = b2 + N;
+    const float* wl = out_back + 2 * N;
     bo = wl + 2 * A;
-    for (int o = 0; o < 2; ++o) {
-      std::memcpy(out_w + o * (N + A), wo + o * N, sizeof(float) * N);
-      std::memcpy(out_w + o * (N + A) + N, wl + o * A, sizeof(float) * A);
-    }
-    transpose(wo, 2, N, out_wt, 2);
-    transpose(w2, N, N, w2t, N);
-    transpose(w1, N, A, in_wt, N + 2);
-    transpose(wl, 2, A, in_wt + N, N + 2);
+    transpose(first, A, N, S, w1, N);
+    transpose(first + S, A, N, F, w1_features, N);
+    transpose(w2_back, N, N, N, w2, N);
+    transpose(out_back, N, 2, N, out, 2);
+    transpose(wl, A, 2, S, out + N * 2, 2);
+    transpose(wl + S, A, 2, F, wl_features, 2);
+    columns(first, A, N, S, neighbours_back, S);
+    columns(wl, A, 2, S, neighbours_back + N * S, S);
+    columns(first + S, A, N, F, features_back, F);
+    columns(wl + S, A, 2, F, features_back + N * F, F);
   }
 
-  // One block of pixels from column x0: reads ctx[c] and q, writes dctx[c] and dq.
-  void block(const float* const* ctx, const float* q, int x0, int w, float scale, float* const* dctx,
-             float* dq) {
-    Block h1[N], h2x[N + A], dh2[N], back[N + 2], dx[A];
-    Block *h2 = h2x, *x = h2x + N, *dh1 = back, *out = back + N;
-    for (int c = 0; c < A; ++c)
-      for (int p = 0; p < kVecs; ++p) x[c][p] = load(ctx[c] + x0 + p * kLanes);
-    dense_relu<A, N>(w1, b1, x, h1);
-    dense_relu<N, N>(w2, b2, h1, h2);
-    dense<N + A, 2>(out_w, bo, h2x, out);
-    for (int p = 0; p < kVecs; ++p) {
-      const int column = x0 + p * kLanes;
-      Rate r = laplace(load(q + column), out[0][p], out[1][p], scale);
-      const VI inside = lane_index() + float(column) < splat(float(w));
-      bits += as_float(as_int(r.bits) & inside);
-      out[0][p] = as_float(as_int(r.dmu) & inside);
-      out[1][p] = as_float(as_int(r.ds) & inside);
-      store(dq + column, as_float(as_int(r.dq) & inside));
-    }
-    bias_sum<2>(out, gbo);
-    outer<N + A, 2>(out, h2x, gout);
-    dense_backward<2, N>(out_wt, out, h2, dh2, gb2);
-    outer<N, N>(dh2, h1, gw2);
-    dense_backward<N, N>(w2t, dh2, h1, dh1, gb1);
-    outer<A, N>(dh1, x, gw1);
-    dense<N + 2, A>(in_wt, nullptr, back, dx);
-    for (int c = 0; c < A; ++c)
-      for (int p = 0; p < kVecs; ++p) store(dctx[c] + x0 + p * kLanes, dx[c][p]);
-  }
-
+  // Gradients of all parameters, in their order.
   void reduce(float* g) const {
-    auto put = [&g](const V* v, int n) {
-      for (int i = 0; i < n; ++i) *g++ = sum(v[i]);
-    };
-    put(gw1, N * A);
-    put(gb1, N);
-    put(gw2, N * N);
-    put(gb2, N);
-    put(gout, N);
-    put(gout + N + A, N);
-    put(gout + N, A);
-    put(gout + 2 * N + A, A);
-    put(gbo, 2);
+    float w1_sums[N * S], feature_sums[(N + 2) * F], out_sums[2 * (N + S)];
+    put_sums(gw1, N * S, w1_sums);
+    put_sums(gfeatures, (N + 2) * F, feature_sums);
+    put_sums(gout, 2 * (N + S), out_sums);
+    columns(w1_sums, S, N, S, g, A);
+    columns(feature_sums, F, N, F, g + S, A);
+    g += N * A;
+    put_sums(gb1, N, g);
+    put_sums(gw2, N * N, g + N);
+    put_sums(gb2, N, g + N + N * N);
+    g += 2 * N + N * N;
+    columns(out_sums, N + S, 2, N, g, N);
+    columns(out_sums + N, N + S, 2, S, g + 2 * N, A);
+    columns(feature_sums + N * F, F, 2, F, g + 2 * N + S, A);
+    put_sums(gb1 + N, 2, g + 2 * N + 2 * A);
   }
 };
 
-inline int row_floats(int stride) { return stride + 2 * kPad; }
+template <int S, int F, int N>
+struct Arm {
+  Weights<S, F, N> weights;
+  QuadRows rows;
+  static constexpr QuadSources<S> sources{};
+  V bits{};
+  // One block of each phase. h1 holds hidden units, then their gradients, followed by those of (mu, s);
+  // h2x hidden units, then their gradients, followed by the neighbours.
+  Block features[F], feature_part[N + 2], h1[kPhases][N + 2], h2x[kPhases][N + S];
+  QuadGradients<S> dx;
 
-// Buffers of one strip inside its scratch memory.
-struct Rows {
-  float* base;
-  int S, F, row;
-  float* context(int y, int c) const { return base + ((y & 3) * (S + 1) + c) * row + kPad; }
-  float* direct(int y) const { return context(y, S); }
-  float* feature(int f) const { return base + (4 * (S + 1) + f) * row + kPad; }
-  float* gfeature(int y, int f) const { return feature((1 + (y & 1)) * F + f); }
-};
+  Arm(const ArmTask& t) : weights(t.params), rows(t.scratch, t.w) {}
 
-// Gradient of row r: what rows r..r+3 ask of it, in gather form (scattered stores would stall).
-void gather_row(const ArmTask& t, const Rows& rows, int r) {
-  float* out = r < t.row0 ? t.halo + (r - t.row0 + kPadRows) * t.stride : t.gq + r * t.stride;
-  const float* src[kMaxContexts];
-  int n = 0;
-  for (int c = 0; c < t.S; ++c) {
-    const int y = r - kOffsets[c][0];
-    if (y >= t.row0 && y < t.row1) src[n++] = rows.context(y, c) - kOffsets[c][1];
+  void load(const ArmTask& t, int y, int x0) {
+    for (int f = 0; f < F; ++f) {
+      const float* src = t.features + f * t.feature_plane + (y >> 1) * t.feature_stride + x0;
+      for (int p = 0; p < kVecs; ++p) features[f][p] = ::load(src + p * kLanes);
+    }
+    for (int phase = 0; phase < kPhases; ++phase)
+      for (int c = 0; c < S; ++c) {
+        const float* src = rows.neighbour(y, phase, c) + x0;
+        for (int p = 0; p < kVecs; ++p) h2x[phase][N + c][p] = ::load(src + p * kLanes);
+      }
   }
-  const bool own = r >= t.row0;
-  for (int x = 0; x < t.w; x += kLanes) {
-    V s = own ? load(rows.direct(r) + x) : V{};
-    for (int i = 0; i < n; ++i) s += load(src[i] + x);
-    const VI inside = lane_index() + float(x) < splat(float(t.w));
-    store(out + x, as_float(as_int(s) & inside));
-  }
-}
 
-// The gradients of a row are written in whole blocks; gathering them reaches a few columns farther.
-void clear_edges(const ArmTask& t) {
-  const int row = row_floats(t.stride), written = (t.w + kBlock - 1) / kBlock * kBlock;
-  float* end = t.scratch + WYNER_ISA::fit_arm_scratch(t.S, t.F, t.N, t.stride);
-  for (float* p = t.scratch; p < end; p += row) {
-    std::memset(p, 0, sizeof(float) * kPad);
-    std::memset(p + kPad + written, 0, sizeof(float) * (row - kPad - written));
+  void forward() {
+    const Weights<S, F, N>& w = weights;
+    const BlockView<N + 2> part = view(&feature_part), one = view(h1);
+    const BlockView<N + S> two = view(h2x);
+    dense<F, N>(w.w1_features, view(&features), 1, bias(w.b1), into(part));
+    dense<F, 2>(w.wl_features, view(&features), 1, bias(w.bo), into(view(&feature_part, N)));
+    dense<S, N>(w.w1, view(h2x, N), kPhases, SharedView{feature_part}, relu_into(one));
+    dense<N, N>(w.w2, one, kPhases, bias(w.b2), relu_into(two));
+    dense<N + S, 2>(w.out, two, kPhases, SharedView{feature_part + N}, into(view(h1, N)));
   }
-}
 
-void expand_features(const ArmTask& t, const Rows& rows, int y) {
-  for (int f = 0; f < t.F; ++f) {
-    const float* src = t.features + f * t.feature_plane + (y >> 1) * t.feature_stride;
-    for (int x = 0; 2 * x < t.w; x += kLanes) store_interleaved(rows.feature(f) + 2 * x, load(src + x), load(src + x));
-  }
-}
-
-// Gradient of a row of features: sums over 2x2 latents, of rows y - 1 and y or, without a partner, of row y.
-void reduce_features(const ArmTask& t, const Rows& rows, int y) {
-  for (int f = 0; f < t.F; ++f) {
-    const float *g0 = rows.gfeature(0, f), *g1 = rows.gfeature(y, f);
-    float* dst = t.gfeatures + f * t.feature_plane + (y >> 1) * t.feature_stride;
-    for (int x = 0; 2 * x < t.w; x += kLanes) {
-      V a = load(g0 + 2 * x), b = load(g0 + 2 * x + kLanes);
-      if (y & 1) a += load(g1 + 2 * x), b += load(g1 + 2 * x + kLanes);
-      store(dst + x, even_lanes(a, b) + odd_lanes(a, b));
+  // (mu, s) become their gradients; columns from w on and rows from row1 on have none.
+  void rate(const ArmTask& t, int y, int x0) {
+    for (int p = 0; p < kVecs; ++p) {
+      const int at = x0 + p * kLanes;
+      V probability = splat(1.0f);  // of four latents, at least 2^-64: one logarithm is enough
+      for (int phase = 0; phase < kPhases; ++phase) {
+        Block* out = h1[phase] + N;
+        const Rate r = laplace(::load(rows.latents(y, phase) + at), out[0][p], out[1][p], t.gradient_scale);
+        const VI inside = below(at, y + (phase >> 1) < t.row1 ? count_of(t.w, phase & 1) : 0);
+        probability *= select(inside, r.p, splat(1.0f));
+        out[0][p] = where(inside, r.dmu);
+        out[1][p] = where(inside, r.ds);
+        store(dx.own(phase) + p * kLanes, where(inside, r.dq));
+      }
+      bits -= log2v(probability);
     }
   }
-}
 
-template <int A, int N>
+  void backward() {
+    Weights<S, F, N>& w = weights;
+    const BlockView<N + 2> one = view(h1), out = view(h1, N);
+    const BlockView<N + S> two = view(h2x);
+    outer<N + S, 2>(out, two, kPhases, w.gout);
+    dense<2, N>(w.out_back, out, kPhases, no_bias(), relu_gradient_over(two));
+    bias_sum<N>(two, kPhases, w.gb2);
+    outer<N, N>(two, one, kPhases, w.gw2);
+    dense<N, N>(w.w2_back, two, kPhases, no_bias(), relu_gradient_over(one));
+    outer<S, N>(one, view(h2x, N), kPhases, w.gw1);
+    dense<N + 2, S>(w.neighbours_back, one, kPhases, no_bias(), [this](int c, int phase, int p, V v) {
+      store(dx.neighbour(phase, c) + p * kLanes, v);
+    });
+  }
+
+  void backward_features(const ArmTask& t, int y, int x0) {
+    Block total[N + 2];
+    for (int o = 0; o < N + 2; ++o)
+      for (int p = 0; p < kVecs; ++p) total[o][p] = (h1[0][o][p] + h1[1][o][p]) + (h1[2][o][p] + h1[3][o][p]);
+    const BlockView<N + 2> sums = view(&total);
+    bias_sum<N + 2>(sums, 1, weights.gb1);
+    outer<F, N>(sums, view(&features), 1, weights.gfeatures);
+    outer<F, 2>(view(&total, N), view(&features), 1, weights.gfeatures + N * F);
+    float* dst = t.gfeatures + (y >> 1) * t.feature_stride + x0;
+    dense<N + 2, F>(weights.features_back, sums, 1, no_bias(), [&t, dst](int f, int, int p, V v) {
+      store(dst + f * t.feature_plane + p * kLanes, v);
+    });
+  }
+
+  void run(ArmTask& t) {
+    for (int y = t.row0 - kPadRows; y < t.row0; ++y) rows.read(t, y);
+    for (int y = t.row0; y < t.row1; y += 2) {
+      rows.read(t, y);
+      rows.read(t, y + 1);
+      for (int x0 = 0; 2 * x0 < t.w; x0 += kBlock) {
+        load(t, y, x0);
+        forward();
+        rate(t, y, x0);
+        backward();
+        backward_features(t, y, x0);
+        rows.add(y, x0, sources, dx);
+      }
+      for (int r = y - kPadRows; r < y - 1; ++r) rows.write(t, r);
+    }
+    const int written = ((t.row1 - t.row0 + 1) & ~1) - kPadRows + t.row0;
+    for (int r = written; r < t.row1; ++r) rows.write(t, r);
+    weights.reduce(t.gparams);
+    t.bits = double(sum(bits));
+  }
+};
+
+template <int S, int F, int N>
 void run(ArmTask& t) {
-  Arm<A, N> arm(t.params);
-  const Rows rows{t.scratch, t.S, t.F, row_floats(t.stride)};
-  clear_edges(t);
-  for (int y = t.row0; y < t.row1 + kPadRows; ++y) {
-    if (y < t.row1) {
-      const float* ctx[A];
-      float* dctx[A];
-      if (!(y & 1)) expand_features(t, rows, y);
-      for (int c = 0; c < t.S; ++c) {
-        ctx[c] = t.q + (y + kOffsets[c][0]) * t.stride + kOffsets[c][1];
-        dctx[c] = rows.context(y, c);
-      }
-      for (int f = 0; f < t.F; ++f) {
-        ctx[t.S + f] = rows.feature(f);
-        dctx[t.S + f] = rows.gfeature(y, f);
-      }
-      for (int x = 0; x < t.w; x += kBlock)
-        arm.block(ctx, t.q + y * t.stride, x, t.w, t.gradient_scale, dctx, rows.direct(y));
-      if ((y & 1) || y == t.row1 - 1) reduce_features(t, rows, y);
-    }
-    const int r = y - kPadRows;
-    if (r >= 0) gather_row(t, rows, r);
-  }
-  arm.reduce(t.gparams);
-  t.bits = double(sum(arm.bits));
+  Arm<S, F, N>(t).run(t);
 }
 
 }  // namespace
 
 namespace wyner::WYNER_ISA {
 
-int fit_arm_scratch(int S, int F, int, int stride) { return (4 * (S + 1) + 3 * F) * row_floats(stride); }
+int fit_arm_scratch(int width) { return QuadRows::floats(width); }
 
 void fit_arm(ArmTask& t) {
-  switch (t.S + t.F) {
-    case 8: return run<8, 8>(t);
-    case 16: return run<16, 16>(t);
-    default: return run<24, 24>(t);
+  switch (t.S) {
+    case 6: return run<6, 2, 8>(t);
+    case 12: return run<12, 4, 16>(t);
+    default: return run<18, 6, 24>(t);
   }
 }
 

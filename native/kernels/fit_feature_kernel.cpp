@@ -1,6 +1,6 @@
 // Features of the ARM taken from coarser grids (docs/spec/overfit.md, section 7), forward and backward.
-#include "kernels/fit_kernels.h"
-#include "kernels/simd.h"
+#include "kernels/fit_dense.h"
+#include "kernels/fit_split.h"
 
 namespace wyner::WYNER_ISA {
 void features_forward(FeatureTask& t);
@@ -13,9 +13,7 @@ int feature_scratch(int width);
 namespace {
 using namespace wyner;
 
-inline int round_up(int v, int to) { return (v + to - 1) / to * to; }
-inline int row_floats(int width) { return round_up(width, 16) + 64; }
-inline int clampi(int v, int lo, int hi) { return v < lo ? lo : (v > hi ? hi : v); }
+inline int row_floats(int width) { return round_up(width, kBlock) + 64; }
 
 // Elements 0..n-1 of src, each twice.
 void double_row(const float* src, int n, float* dst) {
@@ -51,75 +49,100 @@ void smooth_row(const float* x, int w, float* out) {
     store(out + i, load(x + i) * 0.5f + (load(x + i - 1) + load(x + i + 1)) * 0.25f);
 }
 
-// Gradients of the weights of map f, whose gradient has row g.
-template <int kInputs>
-void weight_gradient(const float* const* in, const float* g, int w, V* gw, V* gb) {
-  V sums[kInputs + 1] = {}, bias{};
-  for (int x = 0; x < w; x += kLanes) {
-    const V gv = where(lane_index() + float(x) < splat(float(w)), load(g + x));
-    bias += gv;
-    for (int i = 0; i < kInputs; ++i) sums[i] += gv * load(in[i] + x);
+// Rows of channels anywhere, in blocks.
+struct PointerView {
+  const float* const* rows;
+  V operator()(int c, int b, int p) const { return load(rows[c] + b * kBlock + p * kLanes); }
+};
+
+// Maps and inputs are whole blocks: what lies beyond the width is finite, and zero where it is a gradient.
+template <int F, int kSources>
+struct Maps {
+  static constexpr int kInputs = 2 * kSources;
+
+  static void forward(FeatureTask& t) {
+    const int blocks = (t.w + kBlock - 1) / kBlock;
+    float weights[6 * F];
+    transpose(t.weights, 6, F, kInputs, weights, F);
+    for (int y = t.row0; y < t.row1; ++y) {
+      const float* in[6];
+      input_rows(t, y, in);
+      float* out = t.features + long(y) * t.stride;
+      dense<kInputs, F>(weights, PointerView{in}, blocks, bias(t.bias), [out, plane = t.plane](int f, int b, int p, V v) {
+        store(out + long(f) * plane + b * kBlock + p * kLanes, v);
+      });
+    }
   }
-  for (int i = 0; i < kInputs; ++i) gw[i] += sums[i];
-  *gb += bias;
+
+  static void backward(FeatureTask& t) {
+    V gweights[6 * F] = {}, gbias[F] = {};
+    for (int y = t.row0; y < t.row1; ++y) backward_row(t, y, gweights, gbias);
+    float flat[6 * F];
+    put_sums(gweights, kInputs * F, flat);
+    columns(flat, kInputs, F, kInputs, t.gweights, 6);
+    put_sums(gbias, F, t.gbias);
+  }
+
+ private:
+  static void backward_row(FeatureTask& t, int y, V* gweights, V* gbias) {
+    const int blocks = (t.w + kBlock - 1) / kBlock, row = row_floats(t.w);
+    const RowView g{t.gfeatures + long(y) * t.stride, t.plane};
+    bias_sum<F>(g, blocks, gbias);
+    if constexpr (kSources > 0) {
+      float weights[F * kInputs];
+      columns(t.weights, 6, F, kInputs, weights, kInputs);
+      const float* in[6];
+      input_rows(t, y, in);
+      outer<kInputs, F>(g, PointerView{in}, blocks, gweights);
+      float* gin = t.scratch + 6 * row;
+      dense<F, kInputs>(weights, g, blocks, no_bias(), [gin, row](int i, int b, int p, V v) {
+        store(gin + i * row + b * kBlock + p * kLanes, v);
+      });
+      for (int i = 0; i < kInputs; ++i, gin += row) {
+        const int m = i / 2;
+        std::memset(gin + blocks * kBlock, 0, sizeof(float) * 4 * kLanes);
+        add_reduced((i & 1 ? t.gmagnitude : t.gq)[m] + long(y >> m) * t.source_stride[m], gin, t.w, m);
+      }
+    }
+  }
+};
+
+template <int F>
+void run_forward(FeatureTask& t) {
+  switch (t.sources) {
+    case 0: return Maps<F, 0>::forward(t);
+    case 1: return Maps<F, 1>::forward(t);
+    case 2: return Maps<F, 2>::forward(t);
+    default: return Maps<F, 3>::forward(t);
+  }
 }
 
-template <int kSources>
-void backward(FeatureTask& t) {
-  constexpr int kInputs = 2 * kSources;
-  V gw[6 * 8] = {}, gb[8] = {};
-  float* gin = t.scratch + 6 * row_floats(t.w);
-  for (int y = t.row0; y < t.row1; ++y) {
-    const float *in[6], *g[8];
-    input_rows(t, y, in);
-    for (int f = 0; f < t.F; ++f) {
-      g[f] = t.gfeatures + long(f) * t.plane + long(y) * t.stride;
-      weight_gradient<kInputs>(in, g[f], t.w, gw + 6 * f, gb + f);
-    }
-    for (int i = 0; i < kInputs; ++i) {
-      for (int x = 0; x < t.w; x += kLanes) {
-        V s{};
-        for (int f = 0; f < t.F; ++f) s += load(g[f] + x) * t.weights[f * 6 + i];
-        store(gin + x, where(lane_index() + float(x) < splat(float(t.w)), s));
-      }
-      for (int x = 0; x < 4 * kLanes; x += kLanes) store(gin + round_up(t.w, kLanes) + x, V{});
-      const int m = i / 2;
-      add_reduced((i & 1 ? t.gmagnitude : t.gq)[m] + long(y >> m) * t.source_stride[m], gin, t.w, m);
-    }
+template <int F>
+void run_backward(FeatureTask& t) {
+  switch (t.sources) {
+    case 0: return Maps<F, 0>::backward(t);
+    case 1: return Maps<F, 1>::backward(t);
+    case 2: return Maps<F, 2>::backward(t);
+    default: return Maps<F, 3>::backward(t);
   }
-  for (int i = 0; i < 6 * t.F; ++i) t.gweights[i] = sum(gw[i]);
-  for (int f = 0; f < t.F; ++f) t.gbias[f] = sum(gb[f]);
 }
 
 }  // namespace
 
 namespace wyner::WYNER_ISA {
 
-int feature_scratch(int width) { return 8 * row_floats(width); }
+int feature_scratch(int width) { return 12 * row_floats(width); }
 
 void features_forward(FeatureTask& t) {
-  const int inputs = 2 * t.sources;
-  for (int y = t.row0; y < t.row1; ++y) {
-    const float* in[6];
-    input_rows(t, y, in);
-    for (int f = 0; f < t.F; ++f) {
-      float* out = t.features + long(f) * t.plane + long(y) * t.stride;
-      for (int x = 0; x < t.w; x += kLanes) {
-        V s = splat(t.bias[f]);
-        for (int i = 0; i < inputs; ++i) s += load(in[i] + x) * t.weights[f * 6 + i];
-        store(out + x, s);
-      }
-    }
-  }
+  if (t.F == 2) run_forward<2>(t);
+  else if (t.F == 4) run_forward<4>(t);
+  else run_forward<6>(t);
 }
 
 void features_backward(FeatureTask& t) {
-  switch (t.sources) {
-    case 0: return backward<0>(t);
-    case 1: return backward<1>(t);
-    case 2: return backward<2>(t);
-    default: return backward<3>(t);
-  }
+  if (t.F == 2) run_backward<2>(t);
+  else if (t.F == 4) run_backward<4>(t);
+  else run_backward<6>(t);
 }
 
 void magnitude_forward(MagnitudeTask& t) {

@@ -8,7 +8,8 @@ namespace wyner {
 
 constexpr int kPad = 16;       // floats left of column 0
 constexpr int kPadRows = 3;    // rows above row 0
-constexpr int kBlock = 64;     // pixels that the ARM and the synthesis treat at once; strides are multiples
+constexpr int kBlock = 32;     // pixels that layers treat at once: every other one of kColumns
+constexpr int kColumns = 64;   // strides are multiples
 constexpr int kMaxContexts = 20;
 constexpr int kOffsets[kMaxContexts][2] = {
     {0, -1}, {-1, 0}, {-1, -1}, {-1, 1}, {0, -2}, {-2, 0}, {-1, -2}, {-1, 2}, {-2, -1}, {-2, 1},
@@ -31,33 +32,25 @@ struct ArmTask {
   double bits;           // out
 };
 
-// Synthesis, loss and the way back to z0 for one strip of rows.
+// The finest upsampling, synthesis, loss and all the way back for one strip of rows.
 struct SynthTask {
   int G, M, planes;      // planes: 1 or 3 planes of the picture
   const float* params;   // syn.w1 ... syn.d2, in order
-  int w, h, stride, row0, row1;
-  const float* const* u; // G planes
+  const float* taps;     // 4, of the finest upsampling
+  int w, h, stride, row0, row1;  // row0 is even
+  const float* u0;       // the finest plane
+  const float* const* v; // the G - 1 others before the finest upsampling
+  int v_stride;
   const float* image;    // `planes` planes in [0, 1]
   int image_plane;
   float gradient_scale;  // 2 / (number of samples)
-  float* gz;             // out: 3 planes, gradient of z0, rows row0..row1-1
-  int gz_plane;
-  float* halo;           // out: 4 rows x 3 planes x stride: rows row0-2, row0-1, row1, row1+1
-  float* gparams;        // out: gradient of c1, d1, c2, d2 (other entries left alone)
+  float* gu0;            // out: rows row0..row1-1
+  float* const* gv;      // out: rows row0/2.. before the next strip's
+  float* halo;           // out: gradients for rows of v beside these: 2 above and 2 below, of G - 1 planes each
+  float* gparams;        // out: gradient of params
+  float gtaps[4];        // out
   float* scratch;        // synth_scratch_floats()
   double squared_error;  // out
-};
-
-// Gradient of the 1x1 layers for one strip of rows.
-struct MlpTask {
-  int G, M;
-  const float* params;
-  int w, stride, row0, row1;
-  const float* const* u;
-  const float* gz;
-  int gz_plane;
-  float* const* gu;      // out: G planes, rows row0..row1-1
-  float* gparams;        // out: gradient of w1, b1, w2, wl, b2
 };
 
 // Maps of features of one grid from the coarser grids, rows row0..row1-1 (multiples of 4 but for the last).
@@ -120,10 +113,9 @@ struct FilterTask {
 struct FitKernels {
   int lanes;
   void (*arm)(ArmTask&);
-  int (*arm_scratch_floats)(int S, int F, int N, int stride);
+  int (*arm_scratch_floats)(int width);
   void (*synth)(SynthTask&);
-  int (*synth_scratch_floats)(int stride);
-  void (*mlp)(MlpTask&);
+  int (*synth_scratch_floats)(int width, int G);
   void (*quantise)(QuantiseRow&);
   void (*adam)(AdamRow&);
   void (*up_forward)(FilterTask&);

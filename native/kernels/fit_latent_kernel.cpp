@@ -7,10 +7,9 @@
 
 namespace wyner::WYNER_ISA {
 void fit_arm(ArmTask& t);
-int fit_arm_scratch(int S, int F, int N, int stride);
+int fit_arm_scratch(int width);
 void fit_synth(SynthTask& t);
-int fit_synth_scratch(int stride);
-void fit_mlp(MlpTask& t);
+int fit_synth_scratch(int width, int G);
 void up_forward(FilterTask& t);
 void up_backward(FilterTask& t);
 void pre_forward(FilterTask& t);
@@ -100,12 +99,6 @@ void quantise(QuantiseRow& t) {
   for (; x < t.padded; x += kLanes) store(t.q + x, V{});
 }
 
-V sqrtv(V x) {
-  V r;
-  for (int i = 0; i < kLanes; ++i) r[i] = __builtin_sqrtf(x[i]);
-  return r;
-}
-
 void adam(AdamRow& t) {
   for (int x = 0; x < t.w; x += kLanes) {
     const V g = load(t.gq + x) * load(t.dq + x);
@@ -113,7 +106,7 @@ void adam(AdamRow& t) {
     const V v = load(t.v + x) * t.beta2 + g * g * (1 - t.beta2);
     store(t.m + x, m);
     store(t.v + x, v);
-    store(t.y + x, load(t.y + x) - t.lr * (m * t.correction1) / (sqrtv(v * t.correction2) + t.eps));
+    store(t.y + x, load(t.y + x) - t.lr * (m * t.correction1) / (vsqrt(v * t.correction2) + t.eps));
   }
 }
 
@@ -123,7 +116,7 @@ namespace wyner::WYNER_ISA {
 
 const FitKernels& fit_kernels() {
   static const FitKernels table = {
-      kLanes,          fit_arm,         fit_arm_scratch,    fit_synth,         fit_synth_scratch, fit_mlp,
+      kLanes,          fit_arm,         fit_arm_scratch,    fit_synth,         fit_synth_scratch,
       quantise,        adam,            up_forward,         up_backward,       pre_forward,       pre_backward,
       filter_scratch,  features_forward, features_backward, magnitude_forward, magnitude_backward,
       feature_scratch};

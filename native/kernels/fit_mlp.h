@@ -1,4 +1,4 @@
-// The 1x1 layers of the synthesis on blocks of pixels, shared by its forward and backward units.
+// The 1x1 layers of the synthesis, forward and backward, on groups of blocks of pixels.
 //
 //   u (G planes) --> h = relu(w1 u + b1) --> z = w2 h + wl u + b2
 #pragma once
@@ -15,38 +15,90 @@ struct SynthLayout {
         c2(d1 + 3), d2(c2 + 81), end(d2 + 3) {}
 };
 
-inline void prefetch_block(const float* p) {
-  for (int i = 0; i < wyner::kBlock; i += 16) __builtin_prefetch(p + i);
-}
-
-// GP is G + 1 rounded up to a multiple of 4. Input G is 1, so that its weights are the biases; any more are 0.
+// GP is at least the number of planes; planes and weights beyond it are 0.
 template <int GP, int M>
-struct Mlp {
-  float w1[M * GP], out_w[3 * (M + GP)];  // rows of out_w: w2, then wl and b2
+class Mlp {
+ public:
+  static constexpr int kGroup = 4;  // blocks at once: sums of gradients are then not loaded and stored too often
 
-  Mlp(const float* p, int G) {
-    const SynthLayout at(G, M);
-    for (int o = 0; o < M; ++o) with_bias(p + at.w1 + o * G, p[at.b1 + o], G, w1 + o * GP);
-    for (int o = 0; o < 3; ++o) {
-      std::memcpy(out_w + o * (M + GP), p + at.w2 + o * M, sizeof(float) * M);
-      with_bias(p + at.wl + o * G, p[at.b2 + o], G, out_w + o * (M + GP) + M);
-    }
+  Mlp(const float* p, int G) : G_(G), at_(G, M) {
+    transpose(p + at_.w1, G, M, G, w1_, M);
+    std::memcpy(b1_, p + at_.b1, sizeof b1_);
+    std::memcpy(w2_, p + at_.w2, sizeof w2_);
+    transpose(p + at_.wl, G, 3, G, wl_, 3);
+    std::memcpy(b2_, p + at_.b2, sizeof b2_);
+    columns(p + at_.w1, G, M, G, back_, GP);
+    columns(p + at_.wl, G, 3, G, back_ + M * GP, GP);
   }
 
-  static void with_bias(const float* w, float b, int G, float* out) {
-    for (int i = 0; i < GP; ++i) out[i] = i < G ? w[i] : (i == G ? b : 0.0f);
+  // done(o, b, p, z); hidden units stay in registers.
+  template <class Done>
+  WYNER_LAYER void forward(RowView x, int blocks, Done done) const {
+    auto begin = bias(b2_);
+    for (int b = 0; b < blocks; ++b)
+      for (int p = 0; p < kVecs; p += kReg) {
+        V z[3][kReg];
+        auto keep = [&](int o, int, int q, V v) { z[o][q - p] = v; };
+        dense_tile<GP, 3, 3, 1>(wl_, x, 0, b, p, begin, keep);
+        hidden(x, b, p, [&](int m, int r, V h) {
+          for (int o = 0; o < 3; ++o) z[o][r] += h * w2_[o * M + m];
+        });
+        for (int o = 0; o < 3; ++o)
+          for (int r = 0; r < kReg; ++r) done(o, b, p + r, z[o][r]);
+      }
   }
 
-  static void load_inputs(const float* const* u, int G, long at, Block* x) {
-    for (int i = 0; i < G; ++i)
-      prefetch_block(u[i] + at + 2 * wyner::kBlock);  // many planes at once are too much for the hardware's prefetching
-    for (int i = 0; i < GP; ++i)
-      for (int p = 0; p < kVecs; ++p) x[i][p] = i < G ? load(u[i] + at + p * kLanes) : splat(i == G ? 1.0f : 0.0f);
+  // From the gradients gz of z: done(i, b, p, gradient of plane i).
+  template <class Done>
+  void backward(RowView x, RowView gz, int blocks, Done done) {
+    Block h[kGroup][M], g[kGroup][M + 3];  // of g, the last three are those of z
+    backward_hidden(x, gz, blocks, h, g);
+    outer<M, 3>(gz, view(h), blocks, gw2_);
+    outer<GP, 3>(gz, x, blocks, gwl_);
+    outer<GP, M>(view(g), x, blocks, gw1_);
+    bias_sum<M + 3>(view(g), blocks, gb_);
+    dense<M + 3, GP>(back_, view(g), blocks, no_bias(), done);
   }
 
-  // hx: M hidden units, then the GP inputs.
-  void hidden(Block* hx) const { dense_relu<GP, M>(w1, nullptr, hx + M, hx); }
-  void output(const Block* hx, Block* z) const { dense<M + GP, 3>(out_w, nullptr, hx, z); }
+  void reduce(float* g) const {
+    for (int o = 0; o < M; ++o) put_sums(gw1_ + o * GP, G_, g + at_.w1 + o * G_);
+    put_sums(gb_, M, g + at_.b1);
+    put_sums(gw2_, 3 * M, g + at_.w2);
+    for (int o = 0; o < 3; ++o) put_sums(gwl_ + o * GP, G_, g + at_.wl + o * G_);
+    put_sums(gb_ + M, 3, g + at_.b2);
+  }
+
+ private:
+  // f(m, r, hidden unit m) for each of the vectors p + r.
+  template <class F>
+  __attribute__((always_inline)) void hidden(RowView x, int b, int p, F f) const {
+    constexpr int kAtOnce = kManyRegisters ? 8 : 4;
+    auto begin = bias(b1_);
+    auto relu = [&](int m, int, int q, V v) { f(m, q - p, vmax(v, V{})); };
+    for (int m = 0; m < M; m += kAtOnce) dense_tile<GP, M, kAtOnce, 1>(w1_, x, m, b, p, begin, relu);
+  }
+
+  // Hidden units, computed again rather than stored, and gradients before their ReLU.
+  WYNER_LAYER void backward_hidden(RowView x, RowView gz, int blocks, Block (*h)[M], Block (*g)[M + 3]) const {
+    for (int b = 0; b < blocks; ++b)
+      for (int p = 0; p < kVecs; p += kReg) {
+        V z[3][kReg];
+        for (int o = 0; o < 3; ++o)
+          for (int r = 0; r < kReg; ++r) g[b][M + o][p + r] = z[o][r] = gz(o, b, p + r);
+        hidden(x, b, p, [&](int m, int r, V unit) {
+          h[b][m][p + r] = unit;
+          V v = z[0][r] * w2_[m];
+          for (int o = 1; o < 3; ++o) v += z[o][r] * w2_[o * M + m];
+          g[b][m][p + r] = where(unit > V{}, v);
+        });
+      }
+  }
+
+  int G_;
+  SynthLayout at_;
+  float w1_[GP * M] = {}, b1_[M], w2_[3 * M], wl_[GP * 3] = {}, b2_[3];  // w1 and wl input by input
+  float back_[(M + 3) * GP] = {};                                        // w1, then wl, by their outputs
+  V gw1_[M * GP] = {}, gw2_[3 * M] = {}, gwl_[3 * GP] = {}, gb_[M + 3] = {};
 };
 
 }  // namespace

@@ -6,6 +6,10 @@
 #include <cstdint>
 #include <cstring>
 
+#if defined(__SSE4_1__)
+#include <immintrin.h>
+#endif
+
 namespace {
 
 #if defined(__AVX512F__)
@@ -24,13 +28,48 @@ typedef float VUnaligned __attribute__((vector_size(4 * kLanes), aligned(4), may
 inline V load(const float* p) { return *reinterpret_cast<const VUnaligned*>(p); }
 inline void store(float* p, V v) { *reinterpret_cast<VUnaligned*>(p) = v; }
 inline V splat(float x) { return x - V{}; }  // x - 0 is x, so nothing is computed; -0 + 0 is not -0
+// Keeps compilers from loading a value again for each use.
+inline V held(V v) {
+#if defined(__x86_64__)
+  __asm__("" : "+v"(v));
+#endif
+  return v;
+}
 inline VI as_int(V v) { return reinterpret_cast<VI>(v); }
 inline V as_float(VI v) { return reinterpret_cast<V>(v); }
 
 inline V select(VI mask, V a, V b) { return as_float((mask & as_int(a)) | (~mask & as_int(b))); }
 inline V where(VI mask, V a) { return as_float(mask & as_int(a)); }  // 0 elsewhere
+
+// Intrinsics where compilers make several instructions of what is one. Of AVX-512's, those with a mask, since GCC 12
+// warns about the undefined operand of the others.
+#if defined(__AVX512F__)
+inline V vmax(V a, V b) { return _mm512_mask_max_ps(a, 0xffff, a, b); }
+inline V vmin(V a, V b) { return _mm512_mask_min_ps(a, 0xffff, a, b); }
+inline V vfloor(V x) { return _mm512_mask_roundscale_ps(x, 0xffff, x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
+inline V vsqrt(V x) { return _mm512_mask_sqrt_ps(x, 0xffff, x); }
+#elif defined(__AVX2__)
+inline V vmax(V a, V b) { return _mm256_max_ps(a, b); }
+inline V vmin(V a, V b) { return _mm256_min_ps(a, b); }
+inline V vfloor(V x) { return _mm256_floor_ps(x); }
+inline V vsqrt(V x) { return _mm256_sqrt_ps(x); }
+#elif defined(__SSE4_1__)
+inline V vmax(V a, V b) { return _mm_max_ps(a, b); }
+inline V vmin(V a, V b) { return _mm_min_ps(a, b); }
+inline V vfloor(V x) { return _mm_floor_ps(x); }
+inline V vsqrt(V x) { return _mm_sqrt_ps(x); }
+#else
 inline V vmax(V a, V b) { return a > b ? a : b; }
 inline V vmin(V a, V b) { return a < b ? a : b; }
+inline V vfloor(V x) {
+  const V t = __builtin_convertvector(__builtin_convertvector(x, VI), V);
+  return t - select(t > x, splat(1.0f), V{});
+}
+inline V vsqrt(V x) {
+  for (int i = 0; i < kLanes; ++i) x[i] = __builtin_sqrtf(x[i]);
+  return x;
+}
+#endif
 inline V vabs(V a) { return as_float(as_int(a) & 0x7fffffff); }
 
 #if defined(__AVX512F__)
@@ -66,22 +105,23 @@ inline V lane_index() {
   return v;
 }
 
-inline float sum(V v) {
-  float s = 0;
-  for (int i = 0; i < kLanes; ++i) s += v[i];
-  return s;
+template <int kCount>
+inline float sum_lanes(const float* x) {
+  if constexpr (kCount == 1) return x[0];
+  else return sum_lanes<kCount / 2>(x) + sum_lanes<kCount / 2>(x + kCount / 2);
 }
-
-inline V vfloor(V x) {
-  const V t = __builtin_convertvector(__builtin_convertvector(x, VI), V);
-  return t - select(t > x, splat(1.0f), V{});
+inline float sum(V v) {
+  float x[kLanes];
+  store(x, v);
+  return sum_lanes<kLanes>(x);
 }
 
 // 2^x for x in [-126, 126]; relative error below 2e-7 (Taylor series of 2^f on [-1/2, 1/2]).
 inline V exp2v(V x) {
+  constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: sums round to integers, which are their low bits
   x = vmax(x, splat(-126.0f));
-  const V n = vfloor(x + 0.5f);
-  const V f = x - n;
+  const V n = x + kRound;
+  const V f = x - (n - kRound);
   V p = splat(1.5403530e-4f);
   p = p * f + 1.3333558e-3f;
   p = p * f + 9.6181291e-3f;
@@ -89,8 +129,7 @@ inline V exp2v(V x) {
   p = p * f + 2.4022651e-1f;
   p = p * f + 6.9314718e-1f;
   p = p * f + 1.0f;
-  const VI e = (__builtin_convertvector(n, VI) + 127) << 23;
-  return p * as_float(e);
+  return as_float(as_int(p) + (as_int(n) << 23));
 }
 
 // log2 of a positive normal number; absolute error below 3e-7 (atanh series on [sqrt(1/2), sqrt(2)]).

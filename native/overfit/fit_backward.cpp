@@ -1,4 +1,4 @@
-// Backward phases of a fitting step, from the gradient of the synthesis's first picture to those of the latents.
+// Backward phases of a fitting step, from the planes before the finest upsampling to the latents.
 #include <algorithm>
 #include <cstring>
 
@@ -6,37 +6,8 @@
 
 namespace wyner {
 
-void Fitter::synthesis_backward() {
-  const int n = layout_.end - layout_.syn, strips = strips_of(height_);
-  const int dense = n - 2 * (81 + 3);  // w1, b1, w2, wl, b2
-  float* parts = this->parts(size_t(strips) * n);
-  const float* u[9];
-  float* gu[9];
-  for (int i = 0; i < grids_; ++i) {
-    u[i] = levels_[0].u[i].at;
-    gu[i] = levels_[0].gu[i].at;
-  }
-  pool_.run(strips, [&](int index, int) {
-    MlpTask t{};
-    t.G = grids_;
-    t.M = sizes_.M;
-    t.params = params_.data() + layout_.syn;
-    t.w = width_;
-    t.stride = gz_.stride;
-    t.row0 = index * kStripRows;
-    t.row1 = std::min(t.row0 + kStripRows, height_);
-    t.u = u;
-    t.gz = gz_.at;
-    t.gz_plane = gz_plane_;
-    t.gu = gu;
-    t.gparams = parts + size_t(index) * n;
-    kernels_.mlp(t);
-  });
-  reduce(layout_.syn, dense, parts, strips, n);
-}
-
 void Fitter::upsample_backward() {
-  for (int i = 0; i + 1 < grids_; ++i) {
+  for (int i = 1; i + 1 < grids_; ++i) {
     Level &to = levels_[i], &from = levels_[i + 1];
     const int strips = strips_of(from.h), planes = int(from.u.size()), count = strips * planes;
     float* parts = this->parts(size_t(count) * 4);

@@ -16,7 +16,7 @@ namespace {
 constexpr float kBeta1 = 0.7f, kBeta2 = 0.99f, kEps = 1e-8f;  // noise is fresh each step: short memories
 
 int round_up(int v, int to) { return (v + to - 1) / to * to; }
-int stride_of(int w) { return round_up(w, kBlock) + 2 * kPad; }
+int stride_of(int w) { return round_up(w, kColumns) + 2 * kPad; }
 
 // The parameter vector as matrices, one per layer (one per grid for the features).
 std::vector<Soap::Shape> matrices(const FitSizes& s, int grids, const FitLayout& at) {
@@ -76,8 +76,8 @@ Fitter::Fitter(const float* image, int planes, int width, int height, FitSizes s
     l.features.allocate(l.map_w, l.map_h * sizes.F);
     l.gfeatures.allocate(l.map_w, l.map_h * sizes.F);
     l.map_plane = l.map_h * l.features.stride;
-    l.u.resize(grids - i);
-    l.gu.resize(grids - i);
+    l.u.resize(i ? grids - i : 1);
+    l.gu.resize(i ? grids - i : 1);
     for (Plane& p : l.u) p.allocate(l.w, l.h);
     for (Plane& p : l.gu) p.allocate(l.w, l.h);
     for (int r = 0; r < l.h; r += kStripRows) strips_.push_back({i, r, std::min(r + kStripRows, l.h)});
@@ -86,8 +86,6 @@ Fitter::Fitter(const float* image, int planes, int width, int height, FitSizes s
   image_plane_ = height * image_.stride;
   for (int y = 0; y < height * planes; ++y)
     std::memcpy(image_.at + size_t(y) * image_.stride, image + size_t(y) * width, sizeof(float) * width);
-  gz_.allocate(width, height * 3);
-  gz_plane_ = height * gz_.stride;
   params_.assign(layout_.end, 0.0f);
   gparams_ = prior_mean_ = prior_inverse_ = params_;
 }
@@ -157,7 +155,6 @@ FitResult Fitter::forward_backward(float lambda) {
   arm(lambda, result);
   upsample();
   synthesis(result);
-  synthesis_backward();
   upsample_backward();
   prefilter_backward();
   features_backward();
@@ -174,7 +171,7 @@ void Fitter::quantise(const FitStep& s) {
       row.q = l.q.at + y * l.q.stride;
       row.dq = l.dq.at + y * l.dq.stride;
       row.w = l.w;
-      row.padded = round_up(l.w, kBlock);
+      row.padded = round_up(l.w, kColumns);
       row.temperature = s.temperature;
       row.noise = s.noise;
       row.seed = seed_ + uint32_t(steps_) * 0x85ebca6bu + uint32_t(strip.grid) * 0xc2b2ae35u + uint32_t(y) * 0x27d4eb2fu;

@@ -11,6 +11,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/aligned.h"
 #include "base/thread_pool.h"
 #include "kernels/fit_kernels.h"
 #include "overfit/soap.h"
@@ -66,7 +67,7 @@ class Fitter {
 
  private:
   struct Plane {
-    std::vector<float> data;
+    AlignedVector<float> data;
     int stride = 0;
     float* at = nullptr;  // pixel (0, 0)
     void allocate(int w, int h);
@@ -76,13 +77,14 @@ class Fitter {
     Plane y, q, dq, gq, m, v, magnitude, gmagnitude;
     int map_w, map_h, map_plane;
     Plane features, gfeatures;                 // F maps of half size, one under the other
-    std::vector<Plane> u, gu;                // u[0] is the grid's own filtered plane, u[j] grid i+j upsampled
+    std::vector<Plane> u, gu;                // u[0]: the grid's own, filtered; u[j]: grid i+j upsampled, but for i = 0
   };
   struct Strip {
     int grid, row0, row1;
   };
 
   static constexpr int kStripRows = 32;
+  static constexpr int kSynthRows = 64;  // of strips of the synthesis, which compute 4 rows either side again
   static int strips_of(int rows) { return (rows + kStripRows - 1) / kStripRows; }
 
   void quantise(const FitStep& s);
@@ -92,7 +94,7 @@ class Fitter {
   void arm(float lambda, FitResult& result);
   void upsample();
   void synthesis(FitResult& result);
-  void synthesis_backward();
+  void add_synthesis_halo(int strip, const float* halo);
   void upsample_backward();
   void prefilter_backward();
   void features_backward();
@@ -114,11 +116,11 @@ class Fitter {
   uint32_t seed_;
   int64_t steps_ = 0;
   std::vector<Level> levels_;
-  Plane image_, gz_;
-  int image_plane_, gz_plane_;
+  Plane image_;
+  int image_plane_;
   std::vector<Strip> strips_;  // of 32 rows, every grid, finest first
-  std::vector<std::vector<float>> scratch_;
-  std::vector<float> halo_, parts_;
+  std::vector<AlignedVector<float>> scratch_;
+  AlignedVector<float> halo_, parts_;
   Soap soap_;
   std::vector<float> params_, gparams_, prior_mean_, prior_inverse_;
 };

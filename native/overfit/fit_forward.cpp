@@ -1,6 +1,7 @@
 // Forward phases of a fitting step. The rate of the latents and the synthesis go all the way back in one strip, while
 // its rows are in the cache; what they ask of rows of their neighbours (the halo) is added in the order of strips.
 #include <algorithm>
+#include <numeric>
 
 #include "overfit/fit_engine.h"
 
@@ -102,7 +103,7 @@ void Fitter::arm(float lambda, FitResult& result) {
     t.halo = halo + size_t(index) * kPadRows * stride0;
     t.gfeatures = l.gfeatures.at;
     t.gparams = parts + size_t(index) * n;
-    t.scratch = scratch(thread, kernels_.arm_scratch_floats(t.S, t.F, t.N, t.stride));
+    t.scratch = scratch(thread, kernels_.arm_scratch_floats(t.w));
     kernels_.arm(t);
     bits[index] = t.bits;
   });
@@ -121,7 +122,7 @@ void Fitter::arm(float lambda, FitResult& result) {
 }
 
 void Fitter::upsample() {
-  for (int i = grids_ - 2; i >= 0; --i) {
+  for (int i = grids_ - 2; i > 0; --i) {
     Level &to = levels_[i], &from = levels_[i + 1];
     const int strips = strips_of(to.h), planes = int(from.u.size());
     pool_.run(strips * planes, [&](int index, int thread) {
@@ -145,52 +146,65 @@ void Fitter::upsample() {
 }
 
 void Fitter::synthesis(FitResult& result) {
-  const int n = layout_.end - layout_.syn, conv = 2 * (81 + 3), strips = strips_of(height_), stride = gz_.stride;
+  const int n = layout_.end - layout_.syn, coarse = grids_ - 1;
+  const int strips = (height_ + kSynthRows - 1) / kSynthRows, halo_floats = coarse ? 4 * coarse * levels_[1].q.stride : 0;
   const double samples = double(planes_) * width_ * height_;
-  float* parts = this->parts(size_t(strips) * n);
-  float* halo = this->halo(size_t(strips) * 12 * stride);
+  float* parts = this->parts(size_t(strips) * (n + 4));
+  float* halo = this->halo(size_t(strips) * halo_floats);
   std::vector<double> error(strips);
-  const float* u[9];
-  for (int i = 0; i < grids_; ++i) u[i] = levels_[0].u[i].at;
+  const float* v[9];
+  float* gv[9];
+  for (int k = 0; k < coarse; ++k) {
+    v[k] = levels_[1].u[k].at;
+    gv[k] = levels_[1].gu[k].at;
+  }
   pool_.run(strips, [&](int index, int thread) {
     SynthTask t{};
     t.G = grids_;
     t.M = sizes_.M;
     t.planes = planes_;
     t.params = params_.data() + layout_.syn;
+    t.taps = params_.data() + layout_.up;
     t.w = width_;
     t.h = height_;
-    t.stride = stride;
-    t.row0 = index * kStripRows;
-    t.row1 = std::min(t.row0 + kStripRows, height_);
-    t.u = u;
+    t.stride = image_.stride;
+    t.row0 = index * kSynthRows;
+    t.row1 = std::min(t.row0 + kSynthRows, height_);
+    t.u0 = levels_[0].u[0].at;
+    t.v = v;
+    t.v_stride = coarse ? levels_[1].q.stride : 0;
     t.image = image_.at;
     t.image_plane = image_plane_;
     t.gradient_scale = float(2.0 / samples);
-    t.gz = gz_.at;
-    t.gz_plane = gz_plane_;
-    t.halo = halo + size_t(index) * 12 * stride;
-    t.gparams = parts + size_t(index) * n;
-    t.scratch = scratch(thread, kernels_.synth_scratch_floats(stride));
+    t.gu0 = levels_[0].gu[0].at;
+    t.gv = gv;
+    t.halo = halo + size_t(index) * halo_floats;
+    t.gparams = parts + size_t(index) * (n + 4);
+    t.scratch = scratch(thread, kernels_.synth_scratch_floats(width_, grids_));
     kernels_.synth(t);
+    std::copy_n(t.gtaps, 4, t.gparams + n);
     error[index] = t.squared_error;
   });
-  reduce(layout_.end - conv, conv, parts + n - conv, strips, n);
-  double total = 0;
-  for (int index = 0; index < strips; ++index) {
-    total += error[index];
-    for (int slot = 0; slot < 4; ++slot) {
-      const int row0 = index * kStripRows, row1 = std::min(row0 + kStripRows, height_);
-      const int y = slot < 2 ? row0 - 2 + slot : row1 + slot - 2;
-      if (y < 0 || y >= height_) continue;
-      for (int o = 0; o < 3; ++o) {
-        const float* src = halo + (size_t(index) * 12 + slot * 3 + o) * stride;
-        float* dst = gz_.at + o * gz_plane_ + size_t(y) * stride;
-        for (int x = 0; x < width_; ++x) dst[x] += src[x];
-      }
+  reduce(layout_.syn, n, parts, strips, n + 4);
+  if (coarse) reduce(layout_.up, 4, parts + n, strips, n + 4);
+  for (int index = 0; index < strips; ++index) add_synthesis_halo(index, halo + size_t(index) * halo_floats);
+  result.mse = std::accumulate(error.begin(), error.end(), 0.0) / samples;
+}
+
+// What a strip of the synthesis asks of rows of its neighbours, before the finest upsampling.
+void Fitter::add_synthesis_halo(int strip, const float* halo) {
+  if (grids_ == 1) return;
+  Level& l = levels_[1];
+  const int row0 = strip * kSynthRows / 2, row1 = std::min(row0 + kSynthRows / 2, l.h);
+  for (int slot = 0; slot < 4; ++slot) {
+    const int y = slot < 2 ? row0 - 2 + slot : row1 + slot - 2;
+    if (y < 0 || y >= l.h) continue;
+    for (size_t k = 0; k < l.gu.size(); ++k) {
+      const float* src = halo + (slot * l.gu.size() + k) * l.q.stride;
+      float* dst = l.gu[k].at + size_t(y) * l.q.stride;
+      for (int x = 0; x < l.w; ++x) dst[x] += src[x];
     }
   }
-  result.mse = total / samples;
 }
 
 }  // namespace wyner

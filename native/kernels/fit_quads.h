@@ -1,0 +1,112 @@
+// Rows of latents and of their gradients, split into even and odd columns, so that the same latent of neighbouring 2x2
+// quads is one vector. Phase 2*r + c of a quad is its latent of row r and column c.
+#pragma once
+
+#include "kernels/fit_split.h"
+
+namespace {
+
+constexpr int kPhases = 4;
+
+// Where context c of a latent of some phase lies: row against the quad's first, parity of the column, and how many
+// quads further.
+struct Neighbour {
+  int row, parity, shift;
+};
+constexpr Neighbour neighbour_of(int phase, int c) {
+  const int column = (phase & 1) + wyner::kOffsets[c][1];
+  return {(phase >> 1) + wyner::kOffsets[c][0], column & 1, column >> 1};
+}
+
+// Gradients that one block of quads asks of its latents and their neighbours; with room for shifts, all zero.
+template <int S>
+struct QuadGradients {
+  static constexpr int kRow = wyner::kBlock + 2 * wyner::kPad;
+  alignas(64) float data[kPhases * (S + 1) * kRow] = {};
+
+  static constexpr int offset(int phase, int c) { return (phase * (S + 1) + c) * kRow + wyner::kPad; }
+  float* neighbour(int phase, int c) { return data + offset(phase, c); }
+  float* own(int phase) { return data + offset(phase, S); }
+};
+
+// For each row, from kPadRows above a quad on, and each parity: what of QuadGradients it is the sum of. Sources that
+// are shifted left come first, those that are shifted right last.
+template <int S>
+struct QuadSources {
+  static constexpr int kRows = wyner::kPadRows + 2;
+  struct List {
+    int count = 0, left = 0, right = 0;  // sources, those shifted left, and those not shifted right
+    short at[4 * (S + 1)] = {};          // shift applied
+  };
+  List lists[kRows][2];
+
+  constexpr QuadSources() {
+    for (int sign = -1; sign <= 1; ++sign) {
+      for (int phase = 0; phase < kPhases; ++phase)
+        for (int c = 0; c <= S; ++c) {
+          const Neighbour n = c < S ? neighbour_of(phase, c) : Neighbour{phase >> 1, phase & 1, 0};
+          if ((n.shift > 0) - (n.shift < 0) != sign) continue;
+          List& list = lists[wyner::kPadRows + n.row][n.parity];
+          list.at[list.count++] = short(QuadGradients<S>::offset(phase, c) - n.shift);
+        }
+      for (auto& row : lists)
+        for (List& list : row) (sign < 0 ? list.left : list.right) = sign > 0 ? list.right : list.count;
+    }
+  }
+};
+
+class QuadRows {
+ public:
+  static int floats(int w) { return 2 * int(Ring::floats(kRows, 1, half_floats(w))); }
+
+  QuadRows(float* scratch, int w)
+      : latents_{scratch, kRows, 1, half_floats(w)}, gradients_{scratch + floats(w) / 2, kRows, 1, half_floats(w)} {
+    latents_.clear();
+  }
+
+  const float* latents(int y, int phase) const { return half(latents_, y + (phase >> 1), phase & 1); }
+  const float* neighbour(int y, int phase, int c) const {
+    const Neighbour n = neighbour_of(phase, c);
+    return half(latents_, y + n.row, n.parity) + n.shift;
+  }
+
+  // Takes row y of the latents in; nothing is asked of it yet.
+  void read(const wyner::ArmTask& t, int y) {
+    split_row(t.q + long(y) * t.stride, t.w, half(latents_, y, 0), half(latents_, y, 1));
+    std::memset(gradients_.at(y, 0) - wyner::kPad, 0, sizeof(float) * 2 * gradients_.half);
+  }
+
+  // Adds what the quads from column 2 x0 on of rows y and y + 1 ask.
+  template <int S>
+  void add(int y, int x0, const QuadSources<S>& sources, const QuadGradients<S>& from) {
+    for (int r = 0; r < QuadSources<S>::kRows; ++r)
+      for (int parity = 0; parity < 2; ++parity) {
+        float* dst = half(gradients_, y - wyner::kPadRows + r, parity) + x0;
+        const auto& list = sources.lists[r][parity];
+        auto add_vector = [&](int v, int begin, int end) {
+          V s = load(dst + v);
+          for (int i = begin; i < end; ++i) s += load(from.data + list.at[i] + v);
+          store(dst + v, s);
+        };
+        add_vector(-kLanes, 0, list.left);
+        for (int v = 0; v < wyner::kBlock; v += kLanes) add_vector(v, 0, list.count);
+        add_vector(wyner::kBlock, list.right, list.count);
+      }
+  }
+
+  // Hands out the gradient of row y: to the strip's own, or to its halo.
+  void write(const wyner::ArmTask& t, int y) const {
+    if (y < 0) return;
+    float* out = y < t.row0 ? t.halo + (y - t.row0 + wyner::kPadRows) * t.stride : t.gq + long(y) * t.stride;
+    merge_row(half(gradients_, y, 0), half(gradients_, y, 1), t.w, out);
+  }
+
+ private:
+  static constexpr int kRows = 8;
+
+  static float* half(const Ring& ring, int y, int parity) { return ring.at(y, 0) + parity * ring.half; }
+
+  Ring latents_, gradients_;
+};
+
+}  // namespace
