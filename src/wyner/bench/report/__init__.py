@@ -92,12 +92,10 @@ def _reference(model: Model, wanted: str | None, strict: bool) -> int:
     """The series that BD-rates are against at first: by label, by codec, or the first one."""
     lossy = [i for i, series in enumerate(model.series) if not series.lossless]
     codecs = {p.series: p.record["codec"] for p in reversed(model.points) if p.record is not None}
-    for index in lossy:
-        if wanted == model.series[index].name:
-            return index
-    for index in lossy:
-        if wanted == codecs.get(index):
-            return index
+    for names in ({index: model.series[index].name for index in lossy}, codecs):
+        for index in lossy:
+            if wanted is not None and names.get(index) == wanted:
+                return index
     if strict:
         names = ", ".join(model.series[i].name for i in lossy)
         raise UsageError(f"no lossy codec of the run is called {wanted!r}; there are: {names}")

@@ -86,6 +86,8 @@ def collect(model: Model, run: Path, choice: Choice, decode: Decoder = decode_ke
     groups = _groups(model, album.targets, _wanted_images(model, choice.images))
     _choose_crops(model, album, groups, choice)
     reader = _Reader(model, run, decode, album)
+    if choice.images is not None and not choice.images:
+        album.notes.append("No pictures were asked for.")
     left: list[str] = []
     room = choice.budget
     for image, target, points in groups:
