@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import wyner
 from wyner import container
 from wyner.container import Container, Header
 from wyner.image import Image, pixel_hash
@@ -117,7 +118,7 @@ def decoder_sources() -> list[Path]:
     """What the program needs: not the encoder, whose fitting kernels take long to compile."""
     folders = ["base", "container", "kernels", "overfit", "plane", "tools"]
     paths = sorted(path for folder in folders for path in (NATIVE / folder).glob("*.cpp"))
-    return [path for path in paths if not path.name.startswith(("fit_", "soap", "encode"))]
+    return [path for path in paths if not path.name.startswith(("fit_", "soap", "encode", "weight_"))]
 
 
 @pytest.fixture(scope="module", params=["here", "arm64"])
@@ -171,6 +172,19 @@ def test_the_program_decodes_the_same_samples(decoder: list[str], threads: str, 
         subprocess.run([*decoder, "-t", threads, str(tmp_path / "in.wyn"), str(out)], check=True)
         expected = sample.decode(1)
         np.testing.assert_array_equal(read_picture(out.read_bytes(), expected.shape, sample.maxval), expected)
+
+
+def test_the_program_decodes_golden_files(decoder: list[str], tmp_path: Path) -> None:
+    """With -c the program verifies the pixel hash where there is one; all are compared with the library."""
+    files = sorted((Path(__file__).parents[1] / "golden" / "files").glob("*.wyn"))
+    assert files
+    for path in files:
+        image = wyner.decode(path.read_bytes())
+        expected = image.pixels if image.alpha is None else np.dstack([image.pixels, image.alpha])
+        out = tmp_path / "out.pnm"
+        subprocess.run([*decoder, "-c", str(path), str(out)], check=True)
+        np.testing.assert_array_equal(read_picture(out.read_bytes(), expected.shape, image.maxval), expected)
+        out.unlink()
 
 
 def test_exit_codes_of_the_program(decoder: list[str], tmp_path: Path) -> None:
