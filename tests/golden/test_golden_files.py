@@ -1,4 +1,4 @@
-"""Released files decode forever: to the recorded samples, on every instruction set, with one or two threads."""
+"""Released files decode forever: the same samples on every instruction set, with one or two threads."""
 
 from __future__ import annotations
 
