@@ -4,9 +4,9 @@
 
 Tasks (JPEG at 100 or 20 qualities, two made pictures) run from an empty folder: planning, hashing, executor,
 files and records with their fsync. The same reading, encoding, decoding and squared errors in a bare loop are
-subtracted. Rounds alternate, and the least of each way counts: other programs may run beside this one. Core
-time is this process's only, so it leaves out what a worker does. A worker's start, with its imports, is a
-figure of its own.
+subtracted; "inline_memory" asks for the peak of memory as well. Rounds alternate, and the least of each way
+counts: other programs may run beside this one. Core time is this process's only, so it leaves out what a worker
+does. A worker's start, with its imports, is a figure of its own.
 """
 
 from __future__ import annotations
@@ -61,11 +61,17 @@ def bare(paths: list[Path], qualities: list[int]) -> None:
             metrics.mse(pixels, decoded)
 
 
-def pipeline(paths: list[Path], qualities: list[int], executor: Executor) -> None:
+def pipeline(
+    paths: list[Path], qualities: list[int], executor: Executor, wanted: tuple[str, ...] = ()
+) -> None:
     """All tasks through plan, executor and records, in a fresh folder."""
     with tempfile.TemporaryDirectory() as name:
         run = Path(name)
-        table: dict[str, Any] = {"name": "overhead", "images": [str(path) for path in paths], "metrics": []}
+        table: dict[str, Any] = {
+            "name": "overhead",
+            "images": [str(path) for path in paths],
+            "metrics": [*wanted],
+        }
         table["codecs"] = [{"name": CODEC, "quality": qualities}]
         tasks = pending(make_plan(parse(table, run), run).tasks, run)
         with closing(Manifest(run / "records-1-of-1.jsonl")) as log:
@@ -90,6 +96,7 @@ def measure_size(folder: Path, size: tuple[int, int], qualities: list[int], roun
         ways: dict[str, Callable[[], Any]] = {
             "bare": lambda: bare(paths, qualities),
             "inline": lambda: pipeline(paths, qualities, InlineExecutor()),
+            "inline_memory": lambda: pipeline(paths, qualities, InlineExecutor(), ("memory",)),
             "worker": lambda: pipeline(paths, qualities, local),
         }
         times: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
@@ -103,8 +110,10 @@ def measure_size(folder: Path, size: tuple[int, int], qualities: list[int], roun
         "tasks": tasks,
         "wall_ms_per_task": {name: round(value, 3) for name, value in wall.items()},
         "core_ms_per_task": {name: round(value, 3) for name, value in core.items()},
-        "overhead_wall_ms": {name: round(wall[name] - wall["bare"], 3) for name in ("inline", "worker")},
-        "overhead_core_ms": {"inline": round(core["inline"] - core["bare"], 3)},
+        "overhead_wall_ms": {name: round(wall[name] - wall["bare"], 3) for name in list(ways)[1:]},
+        "overhead_core_ms": {
+            name: round(core[name] - core["bare"], 3) for name in ("inline", "inline_memory")
+        },
         "worker_start_s": round(start_s, 3),
     }
 

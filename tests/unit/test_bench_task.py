@@ -11,7 +11,7 @@ from bench_sample import picture
 from PIL import Image as PilImage
 
 from wyner import io
-from wyner.bench import registry
+from wyner.bench import measure, registry
 from wyner.bench.codec import Codec
 from wyner.bench.experiment import parse
 from wyner.bench.plan import make_plan
@@ -101,7 +101,10 @@ def test_memory_is_the_growth_while_it_runs(tmp_path, codecs):
         return np.frombuffer(zlib.decompress(data), np.uint8).reshape(40, 50, 3)
 
     codecs(dataclasses.replace(toy(), encode=encode, decode=decode))
-    found = [run_task(only(tasks(tmp_path, {"name": "toy", "quality": mb}))) for mb in (200, 20, 200)]
+    found = [
+        run_task(only(tasks(tmp_path, {"name": "toy", "quality": mb}, metrics=["memory"])))
+        for mb in (200, 20, 200)
+    ]
     if found[0]["peak_rss_mb"] is None:
         pytest.skip("this system does not tell the peak of memory")
     assert [record["peak_rss_mb"] for record in found] == pytest.approx([200, 20, 200], abs=15)
@@ -141,6 +144,11 @@ def test_a_kept_file_spares_the_encoder(tmp_path, codecs):
     again = run_task(dataclasses.replace(task, reuse=first))
     assert again["file_hash"] == first["file_hash"] and again["encode_s"] == first["encode_s"]
     assert "encoded by an earlier run" in again["notes"]
+    if measure.available(["memory"])["memory"]:  # the earlier run did not look at it
+        with pytest.raises(AssertionError, match="encoded again"):
+            run_task(dataclasses.replace(task, reuse=first, metrics=("memory",)))
+        known = {**first, "peak_rss_mb": 7.5}
+        assert run_task(dataclasses.replace(task, reuse=known, metrics=("memory",)))["peak_rss_mb"] == 7.5
     (tmp_path / "run" / first["file"]).write_bytes(b"something else")
     with pytest.raises(AssertionError, match="encoded again"):
         run_task(dataclasses.replace(task, reuse=first))

@@ -20,7 +20,7 @@ from ..api import default_threads
 from ..errors import UnavailableError, WynerError
 from .codec import Pixels
 
-METRICS = ("psnr", "ms_ssim", "lpips", "ssimulacra2")
+METRICS = ("psnr", "ms_ssim", "lpips", "ssimulacra2", "memory")
 """What an experiment may ask for; ``psnr`` (with the mean squared error) is always measured."""
 
 _REPEAT_BELOW_S = 0.1
@@ -31,6 +31,8 @@ def available(wanted: Sequence[str]) -> dict[str, bool]:
     """Which metrics can be computed here; part of a record's key, so that installing one measures again."""
     packages = {"lpips": "torch", "ssimulacra2": "ssimulacra2"}
     found = {name: name not in packages or find_spec(packages[name]) is not None for name in wanted}
+    if "memory" in found:
+        found["memory"] = _CLEAR.exists()
     if found.get("lpips"):
         found["lpips"] = _has_weights()
     return found
@@ -50,7 +52,7 @@ def distances(original: Pixels, decoded: Pixels, wanted: Sequence[str]) -> tuple
         "ssimulacra2": None,
     }
     notes = []
-    for name in (name for name in wanted if name != "psnr"):
+    for name in (name for name in wanted if name not in ("psnr", "memory")):
         try:
             fields[name] = getattr(metrics, name)(original, decoded, maxval)
         except WynerError as reason:
@@ -80,7 +82,7 @@ class PeakMemory:
     """How much the resident memory of this process grows while something runs; Linux only.
 
     Memory that earlier work freed is given back to the system first (glibc), so that the growth does not
-    depend on what the process did before.
+    depend on what the process did before. That costs milliseconds: the pages are faulted in again.
     """
 
     def __init__(self) -> None:

@@ -71,6 +71,7 @@ class _Encoded:
     setting: Setting
     trials: int = 1
     notes: list[str] = field(default_factory=list)
+    peak_mb: float | None = None
 
 
 def run_task(task: Task) -> Record:
@@ -111,7 +112,7 @@ def _measured(task: Task) -> Record:
     side = _read(task.side_path).pixels if task.side_path and codec.takes_side else None
     pixels, notes = _colour(picture)
     _check_fits(codec, pixels)
-    memory = measure.PeakMemory()
+    memory = measure.PeakMemory() if "memory" in task.metrics else None
     reused = _reused(task)
     coded = reused or _encode(codec, task, pixels, side)
     path = _write(task, codec, coded)
@@ -119,9 +120,9 @@ def _measured(task: Task) -> Record:
     decoded, decode_s, decode_cpu_s = measure.timed(
         lambda: codec.decode(stored, side, task.threads), repeats=DECODES
     )
-    peak = memory.growth_mb() if reused is None else None
-    if peak is None:
-        notes.append("peak_rss_mb: not measured (needs Linux and a fresh encoding)")
+    if memory is not None and reused is None:
+        coded.peak_mb = memory.growth_mb()
+        notes += [] if coded.peak_mb is not None else ["peak_rss_mb: only Linux tells it"]
     fields, why = measure.distances(pixels, _like(decoded, pixels), task.metrics)
     if codec.lossless and not fields["identical"]:
         raise WynerError(f"{task.codec} is lossless, but the picture came back changed")
@@ -157,7 +158,7 @@ def _measured(task: Task) -> Record:
         "encode_cpu_s": coded.encode_cpu_s,
         "decode_s": decode_s,
         "decode_cpu_s": decode_cpu_s,
-        "peak_rss_mb": peak,
+        "peak_rss_mb": coded.peak_mb,
         "macs_per_pixel": codec.macs_per_pixel(stored) if codec.macs_per_pixel else None,
         "version": version,
         "code": task.code,
@@ -216,11 +217,14 @@ def _reused(task: Task) -> _Encoded | None:
     old = task.reuse
     if old is None or not old.get("file"):
         return None
+    if old["peak_rss_mb"] is None and measure.available(task.metrics).get("memory"):
+        return None
     with contextlib.suppress(OSError):
         data = (Path(task.run) / old["file"]).read_bytes()
         if content_key(data) == old["file_hash"]:
             note = "encoded by an earlier run"
-            return _Encoded(data, old["encode_s"], old["encode_cpu_s"], old["setting"], old["trials"], [note])
+            times = old["encode_s"], old["encode_cpu_s"]
+            return _Encoded(data, *times, old["setting"], old["trials"], [note], old["peak_rss_mb"])
     return None
 
 
