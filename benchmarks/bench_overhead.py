@@ -5,7 +5,7 @@
 Tasks (JPEG at 100 or 20 qualities, two made pictures) run from an empty folder: planning, hashing, executor,
 files and records with their fsync. The same reading, encoding, decoding and squared errors in a bare loop are
 subtracted; "inline_memory" asks for the peak of memory as well. Rounds alternate, and the least of each way
-counts: other programs may run beside this one. Core time is this process's only, so it leaves out what a worker
+counts: other programs may run beside this one. Core time is this process's only, and leaves out what a worker
 does. A worker's start, with its imports, is a figure of its own.
 """
 
