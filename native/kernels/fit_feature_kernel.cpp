@@ -50,7 +50,7 @@ void smooth_row(const float* x, int w, float* out) {
 }
 
 // Rows of channels anywhere, in blocks.
-struct PointerView {
+struct RowsView {
   const float* const* rows;
   V operator()(int c, int b, int p) const { return load(rows[c] + b * kBlock + p * kLanes); }
 };
@@ -68,7 +68,7 @@ struct Maps {
       const float* in[6];
       input_rows(t, y, in);
       float* out = t.features + long(y) * t.stride;
-      dense<kInputs, F>(weights, PointerView{in}, blocks, bias(t.bias), [out, plane = t.plane](int f, int b, int p, V v) {
+      dense<kInputs, F>(weights, RowsView{in}, blocks, bias(t.bias), [out, plane = t.plane](int f, int b, int p, V v) {
         store(out + long(f) * plane + b * kBlock + p * kLanes, v);
       });
     }
@@ -93,7 +93,7 @@ struct Maps {
       columns(t.weights, 6, F, kInputs, weights, kInputs);
       const float* in[6];
       input_rows(t, y, in);
-      outer<kInputs, F>(g, PointerView{in}, blocks, gweights);
+      outer<kInputs, F>(g, RowsView{in}, blocks, gweights);
       float* gin = t.scratch + 6 * row;
       dense<F, kInputs>(weights, g, blocks, no_bias(), [gin, row](int i, int b, int p, V v) {
         store(gin + i * row + b * kBlock + p * kLanes, v);
