@@ -31,8 +31,8 @@ inline Rate laplace(V q, V mu, V s_raw, float scale) {
   const V far = a + 0.5f;
   constexpr float kLog2e = 1.44269504f;
   const V k = beta * -kLog2e;
-  const V u = exp2v(k * vabs(near));
-  const V w = exp2v(k * far);
+  const V u = exp2_clamped(k * vabs(near));
+  const V w = exp2_clamped(k * far);
   Rate r;
   r.p = select(near > V{}, 1.0f - 0.5f * (u + w), 0.5f * (u - w)) + 0x1p-16f;
   const V inv = scale / r.p;

@@ -55,6 +55,8 @@ struct RowsView {
   V operator()(int c, int b, int p) const { return load(rows[c] + b * kBlock + p * kLanes); }
 };
 
+void clear(FeatureTask& t) { std::memset(t.scratch, 0, sizeof(float) * WYNER_ISA::feature_scratch(t.w)); }
+
 // Maps and inputs are whole blocks: what lies beyond the width is finite, and zero where it is a gradient.
 template <int F, int kSources>
 struct Maps {
@@ -62,6 +64,7 @@ struct Maps {
 
   static void forward(FeatureTask& t) {
     const int blocks = (t.w + kBlock - 1) / kBlock;
+    clear(t);
     float weights[6 * F];
     transpose(t.weights, 6, F, kInputs, weights, F);
     for (int y = t.row0; y < t.row1; ++y) {
@@ -75,6 +78,7 @@ struct Maps {
   }
 
   static void backward(FeatureTask& t) {
+    clear(t);
     V gweights[6 * F] = {}, gbias[F] = {};
     for (int y = t.row0; y < t.row1; ++y) backward_row(t, y, gweights, gbias);
     float flat[6 * F];

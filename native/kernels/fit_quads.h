@@ -73,7 +73,9 @@ class QuadRows {
     for (int c = -kFarthest; c <= kFarthest; ++c) {
       const float* src = t.q + long(y) * t.stride + c;
       float* dst = column(y, c);
-      for (int x = 0; 2 * x < t.w; x += kLanes) store(dst + x, even_lanes(load(src + 2 * x), load(src + 2 * x + kLanes)));
+      int x = 0;
+      for (; 2 * x < t.w; x += kLanes) store(dst + x, even_lanes(load(src + 2 * x), load(src + 2 * x + kLanes)));
+      for (; x < half_ - 2 * wyner::kPad; x += kLanes) store(dst + x, V{});
     }
     std::memset(gradients_.at(y, 0) - wyner::kPad, 0, sizeof(float) * 2 * half_);
   }
