@@ -17,16 +17,15 @@ int fit_arm_scratch(int width);
 namespace {
 using namespace wyner;
 
-// Probability of a latent, and gradients of its bits with respect to mu, s and q, times `scale`.
+// Probability of a latent, and gradients of its bits with respect to mu and s, times `scale`; that of q is -dmu.
 struct Rate {
-  V p, dmu, ds, dq;
+  V p, dmu, ds;
 };
 
-inline Rate laplace(V q, V mu, V s_raw, float scale) {
+inline Rate laplace(V error, V s_raw, float scale) {
   const V s = vmin(vmax(s_raw, splat(-5.0f)), splat(8.0f));
   const V beta = exp2v(-s);
-  const V d = q - mu;
-  const V a = vabs(d);
+  const V a = vabs(error);
   const V near = 0.5f - a;
   const V far = a + 0.5f;
   constexpr float kLog2e = 1.44269504f;
@@ -36,9 +35,8 @@ inline Rate laplace(V q, V mu, V s_raw, float scale) {
   Rate r;
   r.p = select(near > V{}, 1.0f - 0.5f * (u + w), 0.5f * (u - w)) + 0x1p-16f;
   const V inv = scale / r.p;
-  const V sign = as_float((as_int(d) & int32_t(0x80000000)) | as_int(splat(1.0f)));
-  r.dq = inv * (0.5f * kLog2e) * (u - w) * beta * sign;
-  r.dmu = -r.dq;
+  const V sign = as_float((as_int(error) & int32_t(0x80000000)) | as_int(splat(1.0f)));
+  r.dmu = inv * (0.5f * kLog2e) * (u - w) * beta * sign;
   const V ds = inv * 0.5f * beta * (near * u + far * w);
   r.ds = as_float(as_int(ds) & (s_raw > splat(-5.0f)) & (s_raw < splat(8.0f)));
   return r;
@@ -95,6 +93,15 @@ struct Weights {
   }
 };
 
+// What features add to (mu, s), less the latents for mu: sums that start there round less than mu would.
+struct LessLatent {
+  const Block* features;
+  const float* const* latents;
+  V operator()(int o, int b, int p) const {
+    return o ? features[o][p] : features[o][p] - load(latents[b] + p * kLanes);
+  }
+};
+
 template <int S, int F, int N>
 struct Arm {
   Weights<S, F, N> weights;
@@ -105,7 +112,7 @@ struct Arm {
   // h2 hidden units, then their gradients.
   Block feature_part[N + 2], h1[kPhases][N + 2], h2[kPhases][N];
   RowView features;
-  const float* x[kPhases][S];  // neighbours
+  const float *x[kPhases][S], *own[kPhases];  // neighbours, and the latents themselves
   QuadGradients<S> dx;
 
   Arm(const ArmTask& t) : weights(t.params), rows(t.scratch, t.w) {}
@@ -115,8 +122,10 @@ struct Arm {
   // Names what the quads of rows y and y + 1 from column 2 x0 on read.
   void locate(const ArmTask& t, int y, int x0) {
     features = {t.features + (y >> 1) * t.feature_stride + x0, t.feature_plane};
-    for (int phase = 0; phase < kPhases; ++phase)
+    for (int phase = 0; phase < kPhases; ++phase) {
       for (int c = 0; c < S; ++c) x[phase][c] = rows.neighbour(y, phase, c) + x0;
+      own[phase] = rows.latents(y, phase) + x0;
+    }
   }
 
   void forward() {
@@ -126,23 +135,23 @@ struct Arm {
     dense<F, 2>(w.wl_features, features, 1, bias(w.bo), into(view(&feature_part, N)));
     dense<S, N>(w.w1, neighbours(), kPhases, SharedView{feature_part}, relu_into(one));
     dense<N, N>(w.w2, one, kPhases, bias(w.b2), relu_into(view(h2)));
-    dense<S, 2>(w.wl, neighbours(), kPhases, SharedView{feature_part + N}, into(out));
+    dense<S, 2>(w.wl, neighbours(), kPhases, LessLatent{feature_part + N, own}, into(out));
     dense<N, 2>(w.wo, view(h2), kPhases, no_bias(), [out](int o, int b, int p, V v) { out(o, b, p) += v; });
   }
 
-  // (mu, s) become their gradients; columns from w on and rows from row1 on have none.
+  // (mu - q, s) become their gradients; columns from w on and rows from row1 on have none.
   void rate(const ArmTask& t, int y, int x0) {
     for (int p = 0; p < kVecs; ++p) {
       const int at = x0 + p * kLanes;
       V probability = splat(1.0f);  // of four latents, at least 2^-64: one logarithm is enough
       for (int phase = 0; phase < kPhases; ++phase) {
         Block* out = h1[phase] + N;
-        const Rate r = laplace(load(rows.latents(y, phase) + at), out[0][p], out[1][p], t.gradient_scale);
+        const Rate r = laplace(out[0][p], out[1][p], t.gradient_scale);
         const VI inside = below(at, y + (phase >> 1) < t.row1 ? count_of(t.w, phase & 1) : 0);
         probability *= select(inside, r.p, splat(1.0f));
         out[0][p] = where(inside, r.dmu);
         out[1][p] = where(inside, r.ds);
-        store(dx.own(phase) + p * kLanes, where(inside, r.dq));
+        store(dx.own(phase) + p * kLanes, -out[0][p]);
       }
       bits -= log2v(probability);
     }
