@@ -17,70 +17,68 @@ int fit_arm_scratch(int width);
 namespace {
 using namespace wyner;
 
-// Probability of a latent, and gradients of its bits with respect to mu, s and q, times `scale`.
+// Probability of a latent, and gradients of its bits with respect to mu and s, times `scale`; that of q is -dmu.
 struct Rate {
-  V p, dmu, ds, dq;
+  V p, dmu, ds;
 };
 
-inline Rate laplace(V q, V mu, V s_raw, float scale) {
+inline Rate laplace(V error, V s_raw, float scale) {
   const V s = vmin(vmax(s_raw, splat(-5.0f)), splat(8.0f));
   const V beta = exp2v(-s);
-  const V d = q - mu;
-  const V a = vabs(d);
+  const V a = vabs(error);
   const V near = 0.5f - a;
   const V far = a + 0.5f;
   constexpr float kLog2e = 1.44269504f;
   const V k = beta * -kLog2e;
-  const V u = exp2v(k * vabs(near));
-  const V w = exp2v(k * far);
+  const V u = exp2_clamped(k * vabs(near));
+  const V w = exp2_clamped(k * far);
   Rate r;
   r.p = select(near > V{}, 1.0f - 0.5f * (u + w), 0.5f * (u - w)) + 0x1p-16f;
   const V inv = scale / r.p;
-  const V sign = as_float((as_int(d) & int32_t(0x80000000)) | as_int(splat(1.0f)));
-  r.dq = inv * (0.5f * kLog2e) * (u - w) * beta * sign;
-  r.dmu = -r.dq;
+  const V sign = as_float((as_int(error) & int32_t(0x80000000)) | as_int(splat(1.0f)));
+  r.dmu = inv * (0.5f * kLog2e) * (u - w) * beta * sign;
   const V ds = inv * 0.5f * beta * (near * u + far * w);
   r.ds = as_float(as_int(ds) & (s_raw > splat(-5.0f)) & (s_raw < splat(8.0f)));
   return r;
 }
 
-// Weights in the shapes that the passes want, input by input, and the sums of their gradients.
-// Layers that share their inputs or outputs are one matrix: [wo wl] forward, [w1; wl] backward.
+// Weights in the shapes that the passes want, input by input, and the sums of their gradients. Backward, layers that
+// share their inputs are one matrix, [w1; wl].
 template <int S, int F, int N>
 struct Weights {
   static constexpr int A = S + F;
-  const float *b1, *w2_back, *b2, *out_back, *bo;
-  float w1[S * N], w1_features[F * N], w2[N * N], out[(N + S) * 2], wl_features[F * 2];
+  const float *b1, *w2_back, *b2, *wo_back, *bo;
+  float w1[S * N], w1_features[F * N], w2[N * N], wo[N * 2], wl[S * 2], wl_features[F * 2];
   float neighbours_back[(N + 2) * S], features_back[(N + 2) * F];
   V gw1[N * S] = {}, gfeatures[(N + 2) * F] = {}, gb1[N + 2] = {}, gw2[N * N] = {}, gb2[N] = {};
-  V gout[2 * (N + S)] = {};
+  V gwo[2 * N] = {}, gwl[2 * S] = {};
 
   explicit Weights(const float* p) {
     const float* first = p;
     b1 = first + N * A;
     w2_back = b1 + N;
     b2 = w2_back + N * N;
-    out_back = b2 + N;
-    const float* wl = out_back + 2 * N;
-    bo = wl + 2 * A;
+    wo_back = b2 + N;
+    const float* direct = wo_back + 2 * N;
+    bo = direct + 2 * A;
     transpose(first, A, N, S, w1, N);
     transpose(first + S, A, N, F, w1_features, N);
     transpose(w2_back, N, N, N, w2, N);
-    transpose(out_back, N, 2, N, out, 2);
-    transpose(wl, A, 2, S, out + N * 2, 2);
-    transpose(wl + S, A, 2, F, wl_features, 2);
+    transpose(wo_back, N, 2, N, wo, 2);
+    transpose(direct, A, 2, S, wl, 2);
+    transpose(direct + S, A, 2, F, wl_features, 2);
     columns(first, A, N, S, neighbours_back, S);
-    columns(wl, A, 2, S, neighbours_back + N * S, S);
+    columns(direct, A, 2, S, neighbours_back + N * S, S);
     columns(first + S, A, N, F, features_back, F);
-    columns(wl + S, A, 2, F, features_back + N * F, F);
+    columns(direct + S, A, 2, F, features_back + N * F, F);
   }
 
   // Gradients of all parameters, in their order.
   void reduce(float* g) const {
-    float w1_sums[N * S], feature_sums[(N + 2) * F], out_sums[2 * (N + S)];
+    float w1_sums[N * S], wl_sums[2 * S], feature_sums[(N + 2) * F];
     put_sums(gw1, N * S, w1_sums);
+    put_sums(gwl, 2 * S, wl_sums);
     put_sums(gfeatures, (N + 2) * F, feature_sums);
-    put_sums(gout, 2 * (N + S), out_sums);
     columns(w1_sums, S, N, S, g, A);
     columns(feature_sums, F, N, F, g + S, A);
     g += N * A;
@@ -88,10 +86,19 @@ struct Weights {
     put_sums(gw2, N * N, g + N);
     put_sums(gb2, N, g + N + N * N);
     g += 2 * N + N * N;
-    columns(out_sums, N + S, 2, N, g, N);
-    columns(out_sums + N, N + S, 2, S, g + 2 * N, A);
+    put_sums(gwo, 2 * N, g);
+    columns(wl_sums, S, 2, S, g + 2 * N, A);
     columns(feature_sums + N * F, F, 2, F, g + 2 * N + S, A);
     put_sums(gb1 + N, 2, g + 2 * N + 2 * A);
+  }
+};
+
+// What features add to (mu, s), less the latents for mu: sums that start there round less than mu would.
+struct LessLatent {
+  const Block* features;
+  const float* const* latents;
+  V operator()(int o, int b, int p) const {
+    return o ? features[o][p] : features[o][p] - load(latents[b] + p * kLanes);
   }
 };
 
@@ -102,48 +109,49 @@ struct Arm {
   static constexpr QuadSources<S> sources{};
   V bits{};
   // One block of each phase. h1 holds hidden units, then their gradients, followed by those of (mu, s);
-  // h2x hidden units, then their gradients, followed by the neighbours.
-  Block features[F], feature_part[N + 2], h1[kPhases][N + 2], h2x[kPhases][N + S];
+  // h2 hidden units, then their gradients.
+  Block feature_part[N + 2], h1[kPhases][N + 2], h2[kPhases][N];
+  RowView features;
+  const float *x[kPhases][S], *own[kPhases];  // neighbours, and the latents themselves
   QuadGradients<S> dx;
 
   Arm(const ArmTask& t) : weights(t.params), rows(t.scratch, t.w) {}
 
-  void load(const ArmTask& t, int y, int x0) {
-    for (int f = 0; f < F; ++f) {
-      const float* src = t.features + f * t.feature_plane + (y >> 1) * t.feature_stride + x0;
-      for (int p = 0; p < kVecs; ++p) features[f][p] = ::load(src + p * kLanes);
+  PointerView<S> neighbours() const { return {x}; }
+
+  // Names what the quads of rows y and y + 1 from column 2 x0 on read.
+  void locate(const ArmTask& t, int y, int x0) {
+    features = {t.features + (y >> 1) * t.feature_stride + x0, t.feature_plane};
+    for (int phase = 0; phase < kPhases; ++phase) {
+      for (int c = 0; c < S; ++c) x[phase][c] = rows.neighbour(y, phase, c) + x0;
+      own[phase] = rows.latents(y, phase) + x0;
     }
-    for (int phase = 0; phase < kPhases; ++phase)
-      for (int c = 0; c < S; ++c) {
-        const float* src = rows.neighbour(y, phase, c) + x0;
-        for (int p = 0; p < kVecs; ++p) h2x[phase][N + c][p] = ::load(src + p * kLanes);
-      }
   }
 
   void forward() {
     const Weights<S, F, N>& w = weights;
-    const BlockView<N + 2> part = view(&feature_part), one = view(h1);
-    const BlockView<N + S> two = view(h2x);
-    dense<F, N>(w.w1_features, view(&features), 1, bias(w.b1), into(part));
-    dense<F, 2>(w.wl_features, view(&features), 1, bias(w.bo), into(view(&feature_part, N)));
-    dense<S, N>(w.w1, view(h2x, N), kPhases, SharedView{feature_part}, relu_into(one));
-    dense<N, N>(w.w2, one, kPhases, bias(w.b2), relu_into(two));
-    dense<N + S, 2>(w.out, two, kPhases, SharedView{feature_part + N}, into(view(h1, N)));
+    const BlockView<N + 2> one = view(h1), out = view(h1, N);
+    dense<F, N>(w.w1_features, features, 1, bias(w.b1), into(view(&feature_part)));
+    dense<F, 2>(w.wl_features, features, 1, bias(w.bo), into(view(&feature_part, N)));
+    dense<S, N>(w.w1, neighbours(), kPhases, SharedView{feature_part}, relu_into(one));
+    dense<N, N>(w.w2, one, kPhases, bias(w.b2), relu_into(view(h2)));
+    dense<S, 2>(w.wl, neighbours(), kPhases, LessLatent{feature_part + N, own}, into(out));
+    dense<N, 2>(w.wo, view(h2), kPhases, no_bias(), [out](int o, int b, int p, V v) { out(o, b, p) += v; });
   }
 
-  // (mu, s) become their gradients; columns from w on and rows from row1 on have none.
+  // (mu - q, s) become their gradients; columns from w on and rows from row1 on have none.
   void rate(const ArmTask& t, int y, int x0) {
     for (int p = 0; p < kVecs; ++p) {
       const int at = x0 + p * kLanes;
       V probability = splat(1.0f);  // of four latents, at least 2^-64: one logarithm is enough
       for (int phase = 0; phase < kPhases; ++phase) {
         Block* out = h1[phase] + N;
-        const Rate r = laplace(::load(rows.latents(y, phase) + at), out[0][p], out[1][p], t.gradient_scale);
+        const Rate r = laplace(out[0][p], out[1][p], t.gradient_scale);
         const VI inside = below(at, y + (phase >> 1) < t.row1 ? count_of(t.w, phase & 1) : 0);
         probability *= select(inside, r.p, splat(1.0f));
         out[0][p] = where(inside, r.dmu);
         out[1][p] = where(inside, r.ds);
-        store(dx.own(phase) + p * kLanes, where(inside, r.dq));
+        store(dx.own(phase) + p * kLanes, -out[0][p]);
       }
       bits -= log2v(probability);
     }
@@ -152,13 +160,14 @@ struct Arm {
   void backward() {
     Weights<S, F, N>& w = weights;
     const BlockView<N + 2> one = view(h1), out = view(h1, N);
-    const BlockView<N + S> two = view(h2x);
-    outer<N + S, 2>(out, two, kPhases, w.gout);
-    dense<2, N>(w.out_back, out, kPhases, no_bias(), relu_gradient_over(two));
+    const BlockView<N> two = view(h2);
+    outer<N, 2>(out, two, kPhases, w.gwo);
+    outer<S, 2>(out, neighbours(), kPhases, w.gwl);
+    dense<2, N>(w.wo_back, out, kPhases, no_bias(), relu_gradient_over(two));
     bias_sum<N>(two, kPhases, w.gb2);
     outer<N, N>(two, one, kPhases, w.gw2);
     dense<N, N>(w.w2_back, two, kPhases, no_bias(), relu_gradient_over(one));
-    outer<S, N>(one, view(h2x, N), kPhases, w.gw1);
+    outer<S, N>(one, neighbours(), kPhases, w.gw1);
     dense<N + 2, S>(w.neighbours_back, one, kPhases, no_bias(), [this](int c, int phase, int p, V v) {
       store(dx.neighbour(phase, c) + p * kLanes, v);
     });
@@ -170,8 +179,8 @@ struct Arm {
       for (int p = 0; p < kVecs; ++p) total[o][p] = (h1[0][o][p] + h1[1][o][p]) + (h1[2][o][p] + h1[3][o][p]);
     const BlockView<N + 2> sums = view(&total);
     bias_sum<N + 2>(sums, 1, weights.gb1);
-    outer<F, N>(sums, view(&features), 1, weights.gfeatures);
-    outer<F, 2>(view(&total, N), view(&features), 1, weights.gfeatures + N * F);
+    outer<F, N>(sums, features, 1, weights.gfeatures);
+    outer<F, 2>(view(&total, N), features, 1, weights.gfeatures + N * F);
     float* dst = t.gfeatures + (y >> 1) * t.feature_stride + x0;
     dense<N + 2, F>(weights.features_back, sums, 1, no_bias(), [&t, dst](int f, int, int p, V v) {
       store(dst + f * t.feature_plane + p * kLanes, v);
@@ -184,7 +193,7 @@ struct Arm {
       rows.read(t, y);
       rows.read(t, y + 1);
       for (int x0 = 0; 2 * x0 < t.w; x0 += kBlock) {
-        load(t, y, x0);
+        locate(t, y, x0);
         forward();
         rate(t, y, x0);
         backward();

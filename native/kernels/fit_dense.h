@@ -38,6 +38,13 @@ struct RowView {
   V operator()(int c, int b, int p) const { return load(at + c * step + b * wyner::kBlock + p * kLanes); }
 };
 
+// Channels anywhere: of block b, row rows[b][c].
+template <int kChannels>
+struct PointerView {
+  const float* const (*rows)[kChannels];
+  V operator()(int c, int b, int p) const { return load(rows[b][c] + p * kLanes); }
+};
+
 // What dense() begins with, and what it does with results.
 inline auto bias(const float* b) {
   return [b](int o, int, int) { return splat(b[o]); };

@@ -50,10 +50,12 @@ void smooth_row(const float* x, int w, float* out) {
 }
 
 // Rows of channels anywhere, in blocks.
-struct PointerView {
+struct RowsView {
   const float* const* rows;
   V operator()(int c, int b, int p) const { return load(rows[c] + b * kBlock + p * kLanes); }
 };
+
+void clear(FeatureTask& t) { std::memset(t.scratch, 0, sizeof(float) * WYNER_ISA::feature_scratch(t.w)); }
 
 // Maps and inputs are whole blocks: what lies beyond the width is finite, and zero where it is a gradient.
 template <int F, int kSources>
@@ -62,19 +64,21 @@ struct Maps {
 
   static void forward(FeatureTask& t) {
     const int blocks = (t.w + kBlock - 1) / kBlock;
+    clear(t);
     float weights[6 * F];
     transpose(t.weights, 6, F, kInputs, weights, F);
     for (int y = t.row0; y < t.row1; ++y) {
       const float* in[6];
       input_rows(t, y, in);
       float* out = t.features + long(y) * t.stride;
-      dense<kInputs, F>(weights, PointerView{in}, blocks, bias(t.bias), [out, plane = t.plane](int f, int b, int p, V v) {
+      dense<kInputs, F>(weights, RowsView{in}, blocks, bias(t.bias), [out, plane = t.plane](int f, int b, int p, V v) {
         store(out + long(f) * plane + b * kBlock + p * kLanes, v);
       });
     }
   }
 
   static void backward(FeatureTask& t) {
+    clear(t);
     V gweights[6 * F] = {}, gbias[F] = {};
     for (int y = t.row0; y < t.row1; ++y) backward_row(t, y, gweights, gbias);
     float flat[6 * F];
@@ -93,7 +97,7 @@ struct Maps {
       columns(t.weights, 6, F, kInputs, weights, kInputs);
       const float* in[6];
       input_rows(t, y, in);
-      outer<kInputs, F>(g, PointerView{in}, blocks, gweights);
+      outer<kInputs, F>(g, RowsView{in}, blocks, gweights);
       float* gin = t.scratch + 6 * row;
       dense<F, kInputs>(weights, g, blocks, no_bias(), [gin, row](int i, int b, int p, V v) {
         store(gin + i * row + b * kBlock + p * kLanes, v);

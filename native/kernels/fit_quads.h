@@ -1,4 +1,4 @@
-// Rows of latents and of their gradients, split into even and odd columns, so that the same latent of neighbouring 2x2
+// Rows of latents and of their gradients, every other column by itself, so that the same latent of neighbouring 2x2
 // quads is one vector. Phase 2*r + c of a quad is its latent of row r and column c.
 #pragma once
 
@@ -57,23 +57,27 @@ struct QuadSources {
 
 class QuadRows {
  public:
-  static int floats(int w) { return 2 * int(Ring::floats(kRows, 1, half_floats(w))); }
+  static int floats(int w) { return (kColumnsBeside * kRows + 4 * kRows) * half_floats(w); }
 
   QuadRows(float* scratch, int w)
-      : latents_{scratch, kRows, 1, half_floats(w)}, gradients_{scratch + floats(w) / 2, kRows, 1, half_floats(w)} {
-    latents_.clear();
-  }
+      : half_(half_floats(w)), latents_(scratch), gradients_{scratch + kColumnsBeside * kRows * half_, kRows, 1, half_} {}
 
-  const float* latents(int y, int phase) const { return half(latents_, y + (phase >> 1), phase & 1); }
+  // The latents of a phase of the quads of rows y and y + 1, and their neighbours of context c.
+  const float* latents(int y, int phase) const { return column(y + (phase >> 1), phase & 1); }
   const float* neighbour(int y, int phase, int c) const {
-    const Neighbour n = neighbour_of(phase, c);
-    return half(latents_, y + n.row, n.parity) + n.shift;
+    return column(y + (phase >> 1) + wyner::kOffsets[c][0], (phase & 1) + wyner::kOffsets[c][1]);
   }
 
   // Takes row y of the latents in; nothing is asked of it yet.
   void read(const wyner::ArmTask& t, int y) {
-    split_row(t.q + long(y) * t.stride, t.w, half(latents_, y, 0), half(latents_, y, 1));
-    std::memset(gradients_.at(y, 0) - wyner::kPad, 0, sizeof(float) * 2 * gradients_.half);
+    for (int c = -kFarthest; c <= kFarthest; ++c) {
+      const float* src = t.q + long(y) * t.stride + c;
+      float* dst = column(y, c);
+      int x = 0;
+      for (; 2 * x < t.w; x += kLanes) store(dst + x, even_lanes(load(src + 2 * x), load(src + 2 * x + kLanes)));
+      for (; x < half_ - 2 * wyner::kPad; x += kLanes) store(dst + x, V{});
+    }
+    std::memset(gradients_.at(y, 0) - wyner::kPad, 0, sizeof(float) * 2 * half_);
   }
 
   // Adds what the quads from column 2 x0 on of rows y and y + 1 ask.
@@ -81,7 +85,7 @@ class QuadRows {
   void add(int y, int x0, const QuadSources<S>& sources, const QuadGradients<S>& from) {
     for (int r = 0; r < QuadSources<S>::kRows; ++r)
       for (int parity = 0; parity < 2; ++parity) {
-        float* dst = half(gradients_, y - wyner::kPadRows + r, parity) + x0;
+        float* dst = gradients_.at(y - wyner::kPadRows + r, 0) + parity * half_ + x0;
         const auto& list = sources.lists[r][parity];
         auto add_vector = [&](int v, int begin, int end) {
           V s = load(dst + v);
@@ -98,15 +102,20 @@ class QuadRows {
   void write(const wyner::ArmTask& t, int y) const {
     if (y < 0) return;
     float* out = y < t.row0 ? t.halo + (y - t.row0 + wyner::kPadRows) * t.stride : t.gq + long(y) * t.stride;
-    merge_row(half(gradients_, y, 0), half(gradients_, y, 1), t.w, out);
+    merge_row(gradients_.at(y, 0), gradients_.at(y, 0) + half_, t.w, out);
   }
 
  private:
-  static constexpr int kRows = 8;
+  static constexpr int kRows = 8, kFarthest = 3, kColumnsBeside = 2 * kFarthest + 1;
 
-  static float* half(const Ring& ring, int y, int parity) { return ring.at(y, 0) + parity * ring.half; }
+  // Every other latent of row y, from column c on; copies for each c, so that all are aligned.
+  float* column(int y, int c) const {
+    return latents_ + ((y & (kRows - 1)) * kColumnsBeside + c + kFarthest) * half_;
+  }
 
-  Ring latents_, gradients_;
+  int half_;
+  float* latents_;
+  Ring gradients_;
 };
 
 }  // namespace

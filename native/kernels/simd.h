@@ -119,7 +119,6 @@ inline float sum(V v) {
 // 2^x for x in [-126, 126]; relative error below 2e-7 (Taylor series of 2^f on [-1/2, 1/2]).
 inline V exp2v(V x) {
   constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: sums round to integers, which are their low bits
-  x = vmax(x, splat(-126.0f));
   const V n = x + kRound;
   const V f = x - (n - kRound);
   V p = splat(1.5403530e-4f);
@@ -131,6 +130,9 @@ inline V exp2v(V x) {
   p = p * f + 1.0f;
   return as_float(as_int(p) + (as_int(n) << 23));
 }
+
+// Likewise for any x to 126, though never below 2^-126.
+inline V exp2_clamped(V x) { return exp2v(vmax(x, splat(-126.0f))); }
 
 // log2 of a positive normal number; absolute error below 3e-7 (atanh series on [sqrt(1/2), sqrt(2)]).
 inline V log2v(V x) {
