@@ -221,8 +221,10 @@ def test_lossless_files_are_verified(folder, capsys):
 
 def test_the_experiment_of_the_project_can_be_read(monkeypatch):
     from wyner.bench.experiment import load
+    from wyner.bench.registry import all_codecs
 
     monkeypatch.setenv("WYNER_DATA", "/somewhere")
     found = load(REPOSITORY / "benchmarks" / "kodak_six.toml")
-    assert len(found.images) == 6 and len(found.curves) == 13
-    assert sum(len(curve.settings) for curve in found.curves if curve.codec == "wyner_overfit") == 10
+    assert len(found.images) == 6
+    assert {curve.codec for curve in found.curves} == set(all_codecs())
+    assert any(curve.codec == "wyner_overfit" and len(curve.settings) >= 5 for curve in found.curves)
