@@ -97,8 +97,8 @@ def _reference(model: Model, wanted: str | None, strict: bool) -> int:
             if wanted is not None and names.get(index) == wanted:
                 return index
     if strict:
-        names = ", ".join(model.series[i].name for i in lossy)
-        raise UsageError(f"no lossy codec of the run is called {wanted!r}; there are: {names}")
+        known = ", ".join(model.series[i].name for i in lossy)
+        raise UsageError(f"no lossy codec of the run is called {wanted!r}; there are: {known}")
     return lossy[0] if lossy else -1
 
 
