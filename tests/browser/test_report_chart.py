@@ -33,14 +33,15 @@ def test_hovering_shows_the_values_of_the_nearest_point(visit, tmp_path):
     tip = page.locator(".tip")
     assert not tip.is_visible()
     for (x, y), made in zip(marks(page, 0), curve("a", "x"), strict=True):
-        page.mouse.move(x + 4, y + 3)
+        page.mouse.move(x + 9, y + 8)
         text = tip.inner_text()
         assert text.startswith("a\n") and f"quality={made['setting']['quality']} · x" in text
         assert f"{made['psnr_db']:.2f} dB" in text and f"{made['bpp']:.3f} bpp" in text
         assert f"{made['lpips']:.4f}" in text
         circle = page.locator("#chart .cursor circle").bounding_box()
         assert circle["x"] + circle["width"] / 2 == pytest.approx(x, abs=1)
-    page.mouse.move(5, 5)
+    box = page.locator("#chart").bounding_box()
+    page.mouse.move(box["x"] + 80, box["y"] + 40)  # on the chart, far from every point
     assert not tip.is_visible()
 
 
