@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -123,12 +124,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--output", type=Path, default=RESULTS / "bench_overhead.json")
     arguments = parser.parse_args()
+    load = os.getloadavg()[0]
     found = []
     for size, step in SIZES:
         with tempfile.TemporaryDirectory() as name:
             found.append(measure_size(Path(name), size, list(range(1, 101, step)), arguments.rounds))
         print(json.dumps(found[-1]))
-    result = {"rounds": arguments.rounds, "machine": measure.machine(), "sizes": found}
+    result = {"rounds": arguments.rounds, "machine": measure.machine(), "load_before": load, "sizes": found}
     arguments.output.write_text(json.dumps(result, indent=1) + "\n")
 
 
