@@ -88,6 +88,14 @@ def test_processes_and_shards_give_the_same_files(folder):
     assert one == facts(folder / "two") == facts(folder / "three")
 
 
+def test_ray_gives_the_same_files(folder, monkeypatch):
+    pytest.importorskip("ray", reason="Ray is not installed")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+    assert main(["bench", "run", "mine.toml", "-o", "here"]) == 0
+    assert main(["bench", "run", "mine.toml", "-o", "ray", "--executor", "ray", "-j", "2"]) == 0
+    assert facts(folder / "ray") == facts(folder / "here")
+
+
 @pytest.mark.skipif(os.name != "posix", reason="processes are killed as on POSIX")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_run_continues(folder, capsys, how):
