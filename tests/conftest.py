@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import types
 import zlib
@@ -17,6 +18,10 @@ from wyner.codecs.base import Progress, ProgressCallback, Settings
 from wyner.errors import CorruptError
 
 REPOSITORY = Path(__file__).parents[1]
+
+# Shells make what they run in the background ignore interrupts, and children inherit that; tests send some.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class FakeCodec(types.ModuleType):
