@@ -13,7 +13,9 @@ WYNER_DISPATCH(FitKernels, fit_kernels)
 
 namespace {
 
-constexpr float kBeta1 = 0.7f, kBeta2 = 0.99f, kEps = 1e-8f;  // noise is fresh each step: short memories
+constexpr float kBeta1 = 0.7f, kBeta2 = 0.99f;  // noise is fresh each step: short memories
+// Far below any gradient: those of a picture of n pixels are about lambda / n.
+constexpr float kEps = 1e-16f;
 
 int round_up(int v, int to) { return (v + to - 1) / to * to; }
 int stride_of(int w) { return round_up(w, kColumns) + 2 * kPad; }
@@ -173,8 +175,9 @@ void Fitter::quantise(const FitStep& s) {
       row.w = l.w;
       row.padded = round_up(l.w, kColumns);
       row.temperature = s.temperature;
-      row.noise = s.noise;
-      row.seed = seed_ + uint32_t(steps_) * 0x85ebca6bu + uint32_t(strip.grid) * 0xc2b2ae35u + uint32_t(y) * 0x27d4eb2fu;
+      // Steps come in pairs of opposite noise: the momentum then cancels what is odd in it.
+      row.noise = steps_ % 2 ? -s.noise : s.noise;
+      row.seed = seed_ + uint32_t(steps_ / 2) * 0x85ebca6bu + uint32_t(strip.grid) * 0xc2b2ae35u + uint32_t(y) * 0x27d4eb2fu;
       kernels_.quantise(row);
     }
   });

@@ -31,13 +31,13 @@ EFFORTS = {
     1: Effort("medium", 200),
     2: Effort("medium", 360),
     3: Effort("medium", 600),
-    4: Effort("large", 1400),
-    5: Effort("large", 3500),
-    6: Effort("large", 5500),
-    7: Effort("large", 8000),
-    8: Effort("large", 10500),
-    9: Effort("large", 13500),
-    10: Effort("large", 16500),
+    4: Effort("large", 2000),
+    5: Effort("large", 5000),
+    6: Effort("large", 8000),
+    7: Effort("large", 12000),
+    8: Effort("large", 17000),
+    9: Effort("large", 24000),
+    10: Effort("large", 33000),
 }
 
 
