@@ -15,7 +15,7 @@ from ..batch.manifest import Manifest, Record, latest
 from ..batch.shard import Shard
 from ..errors import TargetMissedError, UsageError
 from .encode_file import Request, encode_file
-from .files import PIPE, Job, limits_of, plan
+from .files import PIPE, Job, limits_of, plan, side_of
 from .report import FAILURES, Reporter
 
 _SUFFIXES = (*io.SUFFIXES, ".bmp")
@@ -72,7 +72,7 @@ def _remembered(output: str | None, shard: Shard) -> tuple[Manifest, dict[str, l
 
 def _request(arguments: argparse.Namespace, job: Job, parallel: int | None, records: list[Record]) -> Request:
     settings = {
-        "codec": arguments.codec,
+        "codec": arguments.codec or ("side" if arguments.side else "overfit"),
         "quality": arguments.quality,
         "effort": arguments.effort,
         "target_bpp": arguments.target_bpp,
@@ -84,6 +84,7 @@ def _request(arguments: argparse.Namespace, job: Job, parallel: int | None, reco
     here = arguments.executor == "local" and parallel == 1
     return Request(
         job,
+        side=side_of(arguments),
         # The workers of a cluster have another current folder.
         folder=os.getcwd() if arguments.executor == "ray" else "",
         settings=settings,
