@@ -69,6 +69,10 @@ class _Fit:
         self.fitter = _native.Fitter(
             self.image, self.model.index, grids, self.threads, self.settings.seed, self.picture.side
         )
+        if self.picture.side_gain != 1:
+            params = self.fitter.get_params()
+            self.model.tensor(params, "syn.wl")[:, grids:] *= self.picture.side_gain
+            self.fitter.set_params(params)
         self.network_bits = network_bits(self.model, self.fitter.get_params())
 
     def report(self, phase: str, bits: float, mse: float) -> None:
@@ -129,7 +133,15 @@ def _half_size_phase(fit: _Fit) -> None:
         return
     side = fit.picture.half_side() if fit.picture.half_side else None
     params, latents = fit_half_size(
-        fit.image, fit.model, fit.plan, fit.lam, fit.threads, fit.settings.seed, report, side
+        fit.image,
+        fit.model,
+        fit.plan,
+        fit.lam,
+        fit.threads,
+        fit.settings.seed,
+        report,
+        fit.fitter.get_params(),
+        side,
     )
     fit.fitter.set_params(params)
     fit.fitter.set_latents([np.zeros_like(fit.fitter.get_latents()[0]), *latents])

@@ -20,11 +20,13 @@ class Picture:
     """The picture being coded: pixels (H, W, C) uint8 or uint16.
 
     side: what is known from a side picture, if there is one. half_side: makes the same for half the size.
+    side_gain: how much of the side picture the reconstruction begins with, 0..1.
     """
 
     pixels: npt.NDArray[np.generic]
     side: _native.SideInputs | None = None
     half_side: Callable[[], _native.SideInputs] | None = None
+    side_gain: float = 1.0
 
     @property
     def extras(self) -> Extras:

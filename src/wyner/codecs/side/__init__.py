@@ -41,7 +41,8 @@ def encode(
     settings = dataclasses.replace(settings, overhead_bytes=settings.overhead_bytes + len(start))
     height, width, channels = pixels.shape
     inputs = _inputs(head, side, width, height, channels, 255 if pixels.itemsize == 1 else 65535)
-    return start + fit_picture(Picture(pixels, inputs.full, inputs.half), settings, progress).payload
+    picture = Picture(pixels, inputs.full, inputs.half, inputs.gain(pixels))
+    return start + fit_picture(picture, settings, progress).payload
 
 
 def decode(

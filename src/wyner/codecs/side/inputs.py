@@ -30,6 +30,10 @@ class Inputs(Protocol):
         """Inputs for the picture at half its size, odd sizes rounded up."""
         ...
 
+    def gain(self, pixels: Pixels) -> float:
+        """How much of the side picture the reconstruction of ``pixels`` should begin with, 0..1."""
+        ...
+
 
 @dataclass(frozen=True)
 class WarpedInputs:
@@ -41,6 +45,9 @@ class WarpedInputs:
     warped: Pixels
     valid: Pixels
     planes: bool
+
+    def gain(self, pixels: Pixels) -> float:
+        return start_gain(pixels, self.warped, self.valid)
 
     @cached_property
     def full(self) -> _native.SideInputs:
@@ -57,6 +64,9 @@ class LatentInputs:
     latents: list[Ints]
     width: int
     height: int
+
+    def gain(self, pixels: Pixels) -> float:
+        return 1.0  # the synthesis sees nothing
 
     @cached_property
     def full(self) -> _native.SideInputs:
@@ -78,6 +88,17 @@ def half_size(warped: Pixels, valid: Pixels) -> tuple[Pixels, Pixels]:
     divisor = np.maximum(count, 1)[..., None]
     mean = (2 * total + divisor) // (2 * divisor)
     return mean.astype(warped.dtype), (count > 0).astype(np.uint8)
+
+
+def start_gain(pixels: Pixels, warped: Pixels, valid: Pixels) -> float:
+    """How much of the warped side picture predicts ``pixels`` best, 0..1, by regression where valid."""
+    mask = valid != 0
+    if not mask.any():
+        return 0.0
+    a, b = (p[mask].astype(np.float64).mean(1) for p in (pixels, warped))
+    variance = b.var()
+    covariance = np.mean((a - a.mean()) * (b - b.mean()))
+    return float(np.clip(covariance / variance, 0, 1)) if variance > 0 else 0.0
 
 
 def check_of(side: Side) -> bytes:
