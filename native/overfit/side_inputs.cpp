@@ -6,10 +6,9 @@ namespace wyner::overfit {
 
 namespace {
 
-constexpr int kMiddle = 8192;          // mid-grey in Q10: what luma is counted from
-constexpr int kInvalidContext = 2048;  // of a latent where nothing is known
-constexpr int kInvalidPlane = 4096;
-constexpr int kRadius[] = {2, 8};      // of the box means of luma
+constexpr int kMiddle = 8192;         // mid-grey in Q10: what luma is counted from
+constexpr int kUnknown = 2048;        // context of a latent where nothing is known
+constexpr int kRadius[] = {1, 2, 5};  // of the box means of luma
 
 // s / n to nearest, halves up; n > 0.
 int32_t mean_of(int32_t s, int32_t n) {
@@ -111,7 +110,7 @@ std::vector<Plane> contexts_of(const Level& level) {
   for (size_t i = 0; i < luma.size(); ++i) {
     const bool known = level.valid.data[i];
     detail.data[i] = known ? int16_t(luma.data[i] - detail.data[i]) : 0;
-    unknown.data[i] = known ? 0 : kInvalidContext;
+    unknown.data[i] = known ? 0 : kUnknown;
   }
   Plane magnitude = smoothed(detail, [](int32_t v) { return std::abs(v); });
   return {std::move(detail), std::move(magnitude), luma, std::move(unknown)};
@@ -148,16 +147,11 @@ Plane box_mean(const Plane& in, int radius) {
   return out;
 }
 
-std::vector<Plane> planes_of(Level& level) {
-  const Plane& luma = level.colours[0];
-  Plane unknown(luma.width, luma.height);
-  for (size_t i = 0; i < luma.size(); ++i) unknown.data[i] = level.valid.data[i] ? 0 : kInvalidPlane;
-  std::vector<Plane> means;
-  for (int radius : kRadius) means.push_back(box_mean(luma, radius));
-  std::vector<Plane> out = std::move(level.colours);
-  out.resize(3, Plane(unknown.width, unknown.height));
-  out.push_back(std::move(unknown));
-  for (Plane& mean : means) out.push_back(std::move(mean));
+// The colours, and luma smoothed in three ways, from which a network can tell detail that it trusts less.
+std::vector<Plane> planes_of(const Level& level) {
+  std::vector<Plane> out = level.colours;
+  out.resize(3, Plane(level.valid.width, level.valid.height));
+  for (int radius : kRadius) out.push_back(box_mean(level.colours[0], radius));
   return out;
 }
 

@@ -105,13 +105,13 @@ def side_of_picture(warped: NDArray[np.generic], valid: NDArray[np.generic], pla
         luma = colours[0]
         detail = (luma - _smooth(luma)) * known
         contexts.append(np.stack([detail, _smooth(np.abs(detail)), luma, 2048 * (1 - known)]))
-    colours, known = levels[0]
-    shape = known.shape
+    colours = levels[0][0]
+    shape = colours.shape[1:]
     if not planes:
         return SideInputs(contexts, PICTURE_BITS, np.zeros((0, *shape), np.int64))
     chroma = colours[1:] if len(colours) == 3 else np.zeros((2, *shape), np.int64)
-    more = [4096 * (1 - known), _box(colours[0], 2), _box(colours[0], 8)]
-    return SideInputs(contexts, PICTURE_BITS, np.stack([colours[0], *chroma, *more]))
+    means = [_box(colours[0], radius) for radius in (1, 2, 5)]
+    return SideInputs(contexts, PICTURE_BITS, np.stack([colours[0], *chroma, *means]))
 
 
 def side_of_latents(latents: list[IntArray], width: int, height: int) -> SideInputs:
