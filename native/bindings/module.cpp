@@ -11,7 +11,7 @@ void bind_container(nb::module_& m);
 void bind_decode(nb::module_& m);
 void bind_fit(nb::module_& m);
 void bind_plane(nb::module_& m);
-void bind_side(nb::module_& m);
+void bind_side_inputs(nb::module_& m);
 void bind_weights(nb::module_& m);
 
 NB_MODULE(_native, m) {
@@ -21,7 +21,7 @@ NB_MODULE(_native, m) {
   register_errors();
   bind_coder(m);
   bind_container(m);
-  bind_side(m);  // before those whose arguments it defines
+  bind_side_inputs(m);  // before those whose arguments it defines
   bind_decode(m);
   bind_fit(m);
   bind_plane(m);

@@ -67,7 +67,7 @@ nb::list contexts(const SideInputs& side) {
 
 }  // namespace
 
-void bind_side(nb::module_& m) {
+void bind_side_inputs(nb::module_& m) {
   nb::class_<SideInputs>(m, "SideInputs", "What the codec sees of a side picture (docs/spec/side.md, section 6).")
       .def_static("of_picture", &of_picture<uint8_t>, "warped"_a, "valid"_a, "planes"_a,
                   "warped: uint8 or uint16 (H, W, C), C 1 or 3; valid: uint8 (H, W), not 0 where warped is known.\n"
