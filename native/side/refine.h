@@ -1,0 +1,58 @@
+// From coarse displacements to the vectors of a field, by cost in bits.
+#pragma once
+
+#include <vector>
+
+#include "side/block_match.h"
+#include "side/coarse_search.h"
+#include "side/field.h"
+
+namespace wyner::side {
+
+// What the coder spends on a component's difference to its prediction, roughly.
+class VectorBits {
+ public:
+  float of(Vector error) const { return component(zero_x_, nonzero_x_, error.x) + component(zero_y_, nonzero_y_, error.y); }
+
+  // Learns how often differences are zero.
+  void learn(const std::vector<Vector>& vectors, int columns);
+
+ private:
+  static float component(float zero, float nonzero, int error);
+
+  float zero_x_ = 1.0f, nonzero_x_ = 1.0f, zero_y_ = 0.2f, nonzero_y_ = 3.0f;
+};
+
+class Refiner {
+ public:
+  // Luma planes of luma.h; fills in `field`. `noise`: as estimate() in estimate.h.
+  Refiner(const Plane& x, const Plane& y, Field& field, float noise);
+
+  // Chooses among coarse displacements and those of blocks before, then searches around.
+  void start(const CoarseField& coarse);
+  // Lets each block change to a neighbour's vector or one nearby, counting what that costs the blocks after it.
+  void sweep(bool backwards);
+  void decide_validity();
+  // Clears the vectors of invalid blocks.
+  void finish();
+
+ private:
+  Block block(int column, int row) const;
+  // Bits that coding the block takes beside its prediction at v.
+  float data_bits(int column, int row, Vector v) const;
+  float bits_for(float mean_square, const Block& block) const;
+  float own_vector_bits(int column, int row, Vector v) const;
+  // Of this block and of all that are predicted from it.
+  float vector_bits_around(int column, int row, Vector v);
+  void descend(int column, int row, int first_step);
+  void sweep_block(int column, int row);
+  Vector& vector(int column, int row) { return field_.vectors[field_.at(column, row)]; }
+
+  const Plane &x_, &y_;
+  Field& field_;
+  float noise_;
+  VectorBits bits_;
+  std::vector<float> data_;  // bits of each block at its present vector
+};
+
+}  // namespace wyner::side
