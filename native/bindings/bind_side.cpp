@@ -116,7 +116,7 @@ nb::tuple warp_pixels(const Any& y, int block_size, const Vectors& vectors, cons
 void bind_side(nb::module_& m) {
   m.def("side_estimate", &estimate_field, "x"_a, "y"_a, "block_size"_a, "noise"_a,
         "The field (block_size, vectors, valid) that relates x to its side picture y, both C-contiguous (H, W, C),\n"
-        "uint8 or uint16; block_size 8, 16 or 32; noise: mean square error, in 8-bit steps, that coding will leave.");
+        "uint8 or uint16; block_size 8, 16 or 32, or 0 for the best; noise: mean square error, in 8-bit steps, that coding will leave.");
   m.def("side_encode_field", &encode, "block_size"_a, "vectors"_a, "valid"_a, "width"_a, "height"_a,
         "Code a field for a picture of width x height: vectors (rows, columns, 2) int16 in quarter pixels,\n"
         "-4095..4095, x first; valid (rows, columns) uint8, 0 or 1 (docs/spec/side.md, section 1).");

@@ -1,93 +1,31 @@
 #include "side/block_match.h"
 
 #include <algorithm>
+#include <cmath>
 
-#include "side/filter.h"
+#include "side/luma.h"
 
 namespace wyner::side {
 namespace {
 
-constexpr int kLargest = 32;
 constexpr float kWeightOfMean = 1.0f / 16;
-
-struct Sums {
-  int64_t sum = 0, squares = 0;
-};
-
-Sums difference_row(const int16_t* a, const int16_t* b, int width) {
-  int sum = 0, squares = 0;
-  for (int x = 0; x < width; ++x) {
-    const int16_t d = int16_t(a[x] - b[x]);
-    sum += d;
-    squares += d * d;
-  }
-  return {sum, squares};
-}
-
-void filter_row(const int16_t* in, int stride, const int16_t* taps, int16_t* out, int width) {
-  for (int x = 0; x < width; ++x) {
-    int sum = 32;
-    for (int k = 0; k < kTaps; ++k) sum += taps[k] * in[x + (k - kTapsBefore) * stride];
-    out[x] = int16_t(sum >> 6);
-  }
-}
-
-// The block of y at a displacement.
-class Displaced {
- public:
-  Displaced(const Plane& y, const Block& block, Vector v)
-      : y_(y),
-        // Farther out all samples are those of the edge.
-        left_(std::clamp(block.left + (v.x >> 2), 4 - Plane::kPad, y.width + 3)),
-        top_(block.top + (v.y >> 2)),
-        across_(kFilter[4 * (v.x & 3)]),
-        down_(kFilter[4 * (v.y & 3)]),
-        moves_across_(v.x & 3),
-        moves_down_(v.y & 3) {
-    if (moves_down_)
-      for (int i = 0; i < block.height + kTaps - 1; ++i) across(i - kTapsBefore, block.width, rows_[i]);
-  }
-
-  // Row i of the block; `scratch` may be used.
-  const int16_t* row(int i, int width, int16_t* scratch) {
-    if (moves_down_) {
-      filter_row(rows_[i + kTapsBefore], kLargest, down_, scratch, width);
-      return scratch;
-    }
-    if (!moves_across_) return y_.clamped_row(top_ + i) + left_;
-    across(i, width, scratch);
-    return scratch;
-  }
-
- private:
-  void across(int i, int width, int16_t* out) const {
-    const int16_t* r = y_.clamped_row(top_ + i) + left_;
-    if (moves_across_) filter_row(r, 1, across_, out, width);
-    else std::copy(r, r + width, out);
-  }
-
-  const Plane& y_;
-  int left_, top_;
-  const int16_t *across_, *down_;
-  bool moves_across_, moves_down_;
-  int16_t rows_[kLargest + kTaps - 1][kLargest];
-};
+constexpr float kLumaSteps = 16;  // luma is in quarters of an 8-bit step
+constexpr float kUse = 0.6f;
+// In noises. A prediction does no harm where it errs by less than the codec; without one nothing is known.
+constexpr float kUnknown = 0.5f;
 
 }  // namespace
 
 float mean_square_error(const Plane& x, const Plane& y, const Block& block, Vector v) {
-  Displaced displaced(y, block, v);
-  int16_t scratch[kLargest];
-  Sums total;
-  for (int i = 0; i < block.height; ++i) {
-    const int16_t* b = displaced.row(i, block.width, scratch);
-    const Sums row = difference_row(x.row(block.top + i) + block.left, b, block.width);
-    total.sum += row.sum;
-    total.squares += row.squares;
-  }
-  const float count = float(block.width * block.height), mean = float(total.sum) / count;
-  const float variance = std::max(0.0f, float(total.squares) / count - mean * mean);
-  return (variance + kWeightOfMean * mean * mean) / 16;  // luma is in quarters of an 8-bit step
+  const SideKernels& kernels = side_kernels();
+  int16_t predicted[kSideBlock * kSideBlock];
+  predict(y, block, v, {0, kMaxLuma}, predicted);
+  int sum = 0, squares = 0;  // at most 2^10 * 2^20
+  for (int i = 0; i < block.height; ++i)
+    sum += kernels.difference(x.row(block.top + i) + block.left, predicted + kSideBlock * i, block.width, &squares);
+  const float count = float(block.width * block.height), mean = float(sum) / count;
+  const float variance = std::max(0.0f, float(squares) / count - mean * mean);
+  return (variance + kWeightOfMean * mean * mean) / kLumaSteps;
 }
 
 float own_variance(const Plane& x, const Block& block) {
@@ -100,7 +38,15 @@ float own_variance(const Plane& x, const Block& block) {
     }
   }
   const float count = float(block.width * block.height), mean = float(sum) / count;
-  return std::max(0.0f, float(squares) / count - mean * mean) / 16;
+  return std::max(0.0f, float(squares) / count - mean * mean) / kLumaSteps;
+}
+
+float bits_for(float mean_square, const Block& block, float noise) {
+  return kUse * 0.5f * float(block.width * block.height) * std::log2(1 + mean_square / noise);
+}
+
+float bits_without_prediction(const Plane& x, const Block& block, float noise) {
+  return bits_for(own_variance(x, block) + kUnknown * noise, block, noise);
 }
 
 }  // namespace wyner::side

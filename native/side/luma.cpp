@@ -58,7 +58,7 @@ void match_exposure(Plane& plane, const Plane& target) {
   for (int y = 0; y < plane.height; ++y) {
     int16_t* r = plane.row(y);
     for (int x = 0; x < plane.width; ++x)
-      r[x] = int16_t(std::clamp(std::lround((r[x] - from.mean) * gain + to.mean), 0L, 1023L));
+      r[x] = int16_t(std::clamp(std::lround((r[x] - from.mean) * gain + to.mean), 0L, long{kMaxLuma}));
     plane.pad_row(y);
   }
 }

@@ -5,7 +5,9 @@
 
 namespace wyner::side {
 
-// 0..1023.
+constexpr int kMaxLuma = 1023;
+
+// 0..kMaxLuma.
 Plane luma_plane(const Picture& picture);
 
 // Means of 2x2 samples, the last row and column repeated; at least 1x1.

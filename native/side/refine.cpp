@@ -7,9 +7,7 @@
 namespace wyner::side {
 namespace {
 
-// Share of the bits that a perfect use of the prediction would save which the codec does save.
-const float kUse = std::getenv("USE") ? std::atof(std::getenv("USE")) : 0.6f;
-constexpr float kValiditySame = 0.2f, kValidityChanges = 3.0f;  // bits
+constexpr float kValidityChanges = 1.2f;  // bits for a neighbour of the other kind
 
 Vector difference(Vector a, Vector b) { return {int16_t(a.x - b.x), int16_t(a.y - b.y)}; }
 
@@ -32,21 +30,22 @@ class Candidates {
 
 }  // namespace
 
-void VectorBits::learn(const std::vector<Vector>& vectors, int columns) {
-  const int rows = int(vectors.size()) / columns;
-  int zero_x = 0, zero_y = 0;
-  for (int row = 0; row < rows; ++row)
-    for (int column = 0; column < columns; ++column) {
-      const Vector error = difference(vectors[size_t(row) * columns + column],
-                                      predicted_vector(vectors.data(), columns, column, row));
+void VectorBits::learn(const Field& field) {
+  int zero_x = 0, zero_y = 0, count = 0;
+  for (int row = 0; row < field.rows; ++row)
+    for (int column = 0; column < field.columns; ++column) {
+      const size_t i = field.at(column, row);
+      if (!field.valid[i]) continue;
+      const Vector error = difference(field.vectors[i], predicted_vector(field.vectors.data(), field.columns, column, row));
       zero_x += error.x == 0;
       zero_y += error.y == 0;
+      ++count;
     }
-  const auto bits = [&](int count) { return -std::log2((float(count) + 1) / (float(vectors.size()) + 2)); };
+  const auto bits = [&](int n) { return -std::log2((float(n) + 1) / (float(count) + 2)); };
   zero_x_ = bits(zero_x);
   zero_y_ = bits(zero_y);
-  nonzero_x_ = bits(int(vectors.size()) - zero_x);
-  nonzero_y_ = bits(int(vectors.size()) - zero_y);
+  nonzero_x_ = bits(count - zero_x);
+  nonzero_y_ = bits(count - zero_y);
 }
 
 float VectorBits::component(float zero, float nonzero, int error) {
@@ -55,35 +54,51 @@ float VectorBits::component(float zero, float nonzero, int error) {
 }
 
 Refiner::Refiner(const Plane& x, const Plane& y, Field& field, float noise)
-    : x_(x), y_(y), field_(field), noise_(noise), data_(field.vectors.size()) {}
+    : x_(x), y_(y), field_(field), noise_(noise), data_(field.vectors.size()) {
+  for (int row = 0; row < field_.rows; ++row)
+    for (int column = 0; column < field_.columns; ++column) {
+      const Block b = block(column, row);
+      without_.push_back(bits_without_prediction(x_, b, noise_));
+    }
+}
 
 Block Refiner::block(int column, int row) const {
   const int s = field_.block, left = column * s, top = row * s;
   return {left, top, std::min(s, x_.width - left), std::min(s, x_.height - top)};
 }
 
-float Refiner::bits_for(float mean_square, const Block& b) const {
-  return kUse * 0.5f * float(b.width * b.height) * std::log2(1 + mean_square / noise_);
-}
-
 float Refiner::data_bits(int column, int row, Vector v) const {
   const Block b = block(column, row);
-  return bits_for(mean_square_error(x_, y_, b, v), b);
+  return bits_for(mean_square_error(x_, y_, b, v), b, noise_);
 }
 
-float Refiner::own_vector_bits(int column, int row, Vector v) const {
-  return bits_.of(difference(v, predicted_vector(field_.vectors.data(), field_.columns, column, row)));
+float Refiner::own_vector_bits(int column, int row) const {
+  const size_t i = field_.at(column, row);
+  if (!field_.valid[i]) return 0;
+  return bits_.of(difference(field_.vectors[i], predicted_vector(field_.vectors.data(), field_.columns, column, row)));
 }
 
-float Refiner::vector_bits_around(int column, int row, Vector v) {
-  Vector& here = vector(column, row);
-  const Vector before = here;
-  here = v;
-  float bits = 0;
+float Refiner::validity_bits(int column, int row) const {
+  const size_t i = field_.at(column, row);
+  int others = 0;
+  if (column > 0) others += field_.valid[i - 1] != field_.valid[i];
+  if (column + 1 < field_.columns) others += field_.valid[i + 1] != field_.valid[i];
+  if (row > 0) others += field_.valid[i - field_.columns] != field_.valid[i];
+  if (row + 1 < field_.rows) others += field_.valid[i + field_.columns] != field_.valid[i];
+  return kValidityChanges * float(others);
+}
+
+float Refiner::field_bits_around(int column, int row, Vector v, bool valid) {
+  const size_t i = field_.at(column, row);
+  const Vector vector_before = field_.vectors[i];
+  const uint8_t valid_before = field_.valid[i];
+  field_.vectors[i] = v;
+  field_.valid[i] = valid;
+  float bits = validity_bits(column, row);
   for (int r = row; r <= std::min(row + 1, field_.rows - 1); ++r)
-    for (int c = column; c <= std::min(column + 1, field_.columns - 1); ++c)
-      bits += own_vector_bits(c, r, vector(c, r));
-  here = before;
+    for (int c = column; c <= std::min(column + 1, field_.columns - 1); ++c) bits += own_vector_bits(c, r);
+  field_.vectors[i] = vector_before;
+  field_.valid[i] = valid_before;
   return bits;
 }
 
@@ -103,9 +118,10 @@ void Refiner::start(const CoarseField& coarse) {
             candidates.add(clamped(4 * shift.x, 4 * shift.y));
             if (c != cc || r != cr) break;  // of cells around, the best only
           }
+      const Vector guess = predicted_vector(field_.vectors.data(), field_.columns, column, row);
       float best = INFINITY;
       for (const Vector v : candidates) {
-        const float data = data_bits(column, row, v), bits = data + own_vector_bits(column, row, v);
+        const float data = data_bits(column, row, v), bits = data + bits_.of(difference(v, guess));
         if (bits >= best) continue;
         best = bits;
         vector(column, row) = v;
@@ -113,19 +129,20 @@ void Refiner::start(const CoarseField& coarse) {
       }
       descend(column, row, std::max(4, 2 * coarse.step));
     }
-  bits_.learn(field_.vectors, field_.columns);
+  bits_.learn(field_);
 }
 
 void Refiner::descend(int column, int row, int first_step) {
   const size_t i = field_.at(column, row);
-  float best = data_[i] + own_vector_bits(column, row, field_.vectors[i]);
+  const Vector guess = predicted_vector(field_.vectors.data(), field_.columns, column, row);
+  float best = data_[i] + bits_.of(difference(field_.vectors[i], guess));
   for (int step = first_step; step >= 1; step /= 2)
     for (bool moved = true; moved;) {
       moved = false;
       const Vector centre = field_.vectors[i];
       for (const auto [dx, dy] : {std::pair{-1, 0}, {1, 0}, {0, -1}, {0, 1}}) {
         const Vector v = clamped(centre.x + dx * step, centre.y + dy * step);
-        const float data = data_bits(column, row, v), bits = data + own_vector_bits(column, row, v);
+        const float data = data_bits(column, row, v), bits = data + bits_.of(difference(v, guess));
         if (bits >= best) continue;
         best = bits;
         field_.vectors[i] = v;
@@ -137,55 +154,42 @@ void Refiner::descend(int column, int row, int first_step) {
 
 void Refiner::sweep_block(int column, int row) {
   const size_t i = field_.at(column, row);
-  const Vector own = field_.vectors[i];
+  const Vector guess = predicted_vector(field_.vectors.data(), field_.columns, column, row);
+  const Vector own = field_.valid[i] ? field_.vectors[i] : guess;
   Candidates candidates;
   candidates.add(own);
-  candidates.add(predicted_vector(field_.vectors.data(), field_.columns, column, row));
+  candidates.add(guess);
   for (const auto [dx, dy] : {std::pair{-1, 0}, {1, 0}, {0, -1}, {0, 1}}) {
     const int c = column + dx, r = row + dy;
     if (c >= 0 && c < field_.columns && r >= 0 && r < field_.rows) candidates.add(vector(c, r));
     candidates.add(clamped(own.x + dx, own.y + dy));
   }
   candidates.add({});
-  float best = data_[i] + vector_bits_around(column, row, own);
-  Vector choice = own;
+  float best = without_[i] + field_bits_around(column, row, guess, false), best_data = without_[i];
+  bool valid = false;
+  Vector choice = guess;
   for (const Vector v : candidates) {
-    if (v == own) continue;
-    const float bits = vector_bits_around(column, row, v);
+    const float bits = field_bits_around(column, row, v, true);
     if (bits >= best) continue;  // whatever the prediction
-    const float data = data_bits(column, row, v);
+    const float data = field_.valid[i] && v == own ? data_[i] : data_bits(column, row, v);
     if (bits + data >= best) continue;
     best = bits + data;
+    best_data = data;
+    valid = true;
     choice = v;
-    data_[i] = data;
   }
   field_.vectors[i] = choice;
+  field_.valid[i] = valid;
+  data_[i] = best_data;
 }
 
 void Refiner::sweep(bool backwards) {
   const int count = int(field_.vectors.size());
   for (int k = 0; k < count; ++k) {
     const int i = backwards ? count - 1 - k : k;
-    const int column = i % field_.columns, row = i / field_.columns;
-    if (field_.valid[i]) sweep_block(column, row);
-    else if (!backwards) field_.vectors[i] = predicted_vector(field_.vectors.data(), field_.columns, column, row);
+    sweep_block(i % field_.columns, i / field_.columns);
   }
-  bits_.learn(field_.vectors, field_.columns);
-}
-
-void Refiner::decide_validity() {
-  for (int row = 0; row < field_.rows; ++row)
-    for (int column = 0; column < field_.columns; ++column) {
-      const size_t i = field_.at(column, row);
-      const Block b = block(column, row);
-      const bool west = column == 0 || field_.valid[i - 1], north = row == 0 || field_.valid[i - field_.columns];
-      const float with = data_[i] + own_vector_bits(column, row, field_.vectors[i]) +
-                         (west && north ? kValiditySame : kValidityChanges);
-      const float without = bits_for(own_variance(x_, b), b) + (west || north ? kValidityChanges : kValiditySame);
-      if (with <= without) continue;
-      field_.valid[i] = 0;
-      field_.vectors[i] = predicted_vector(field_.vectors.data(), field_.columns, column, row);
-    }
+  bits_.learn(field_);
 }
 
 void Refiner::finish() {

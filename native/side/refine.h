@@ -15,7 +15,7 @@ class VectorBits {
   float of(Vector error) const { return component(zero_x_, nonzero_x_, error.x) + component(zero_y_, nonzero_y_, error.y); }
 
   // Learns how often differences are zero.
-  void learn(const std::vector<Vector>& vectors, int columns);
+  void learn(const Field& field);
 
  private:
   static float component(float zero, float nonzero, int error);
@@ -30,9 +30,9 @@ class Refiner {
 
   // Chooses among coarse displacements and those of blocks before, then searches around.
   void start(const CoarseField& coarse);
-  // Lets each block change to a neighbour's vector or one nearby, counting what that costs the blocks after it.
+  // Lets each block change to a neighbour's vector, to one nearby or to no prediction, counting what that costs the
+  // blocks around it.
   void sweep(bool backwards);
-  void decide_validity();
   // Clears the vectors of invalid blocks.
   void finish();
 
@@ -40,10 +40,11 @@ class Refiner {
   Block block(int column, int row) const;
   // Bits that coding the block takes beside its prediction at v.
   float data_bits(int column, int row, Vector v) const;
-  float bits_for(float mean_square, const Block& block) const;
-  float own_vector_bits(int column, int row, Vector v) const;
-  // Of this block and of all that are predicted from it.
-  float vector_bits_around(int column, int row, Vector v);
+  // Of the vector of this block if it is valid.
+  float own_vector_bits(int column, int row) const;
+  // Of this block's vector and validity, and of all that are predicted from it, if it were so.
+  float field_bits_around(int column, int row, Vector v, bool valid);
+  float validity_bits(int column, int row) const;
   void descend(int column, int row, int first_step);
   void sweep_block(int column, int row);
   Vector& vector(int column, int row) { return field_.vectors[field_.at(column, row)]; }
@@ -52,7 +53,8 @@ class Refiner {
   Field& field_;
   float noise_;
   VectorBits bits_;
-  std::vector<float> data_;  // bits of each block at its present vector
+  std::vector<float> data_;     // bits of each block at its present vector
+  std::vector<float> without_;  // without a prediction
 };
 
 }  // namespace wyner::side

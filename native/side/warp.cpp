@@ -2,128 +2,141 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstdlib>
 
 #include "base/parallel.h"
-#include "side/filter.h"
+#include "side/predict.h"
 
 namespace wyner::side {
 namespace {
 
-int g_closeness = std::getenv("CLOSE") ? std::atoi(std::getenv("CLOSE")) : 8;
-
-struct Sums {
-  int x, y;
+// A quarter of a block is predicted by its own block's vector and by those of the three blocks nearest to it.
+struct Quarter {
+  Block part;
+  Vector own, across, down, diagonal;
 };
 
-bool close(Vector a, Vector b) { return std::abs(a.x - b.x) <= g_closeness && std::abs(a.y - b.y) <= g_closeness; }
+// Weight of the neighbour at sample i of a block of size s, out of 64: from 0 in the middle to 3/8 at the edge.
+int neighbour_weight(int i, int s) { return 24 * std::abs(2 * i + 1 - s) >> std::countr_zero(unsigned(s)); }
 
+template <class Sample>
 class Warper {
  public:
-  Warper(const std::vector<Plane>& planes, const Field& field, int width, int height, int maxval)
-      : planes_(planes), field_(field), width_(width), height_(height), maxval_(maxval) {}
+  Warper(const std::vector<Plane>& planes, const Field& field, int width, int height, int maxval, Sample* warped,
+         uint8_t* valid)
+      : planes_(planes),
+        field_(field),
+        width_(width),
+        height_(height),
+        range_{-kSampleBias, maxval - kSampleBias},
+        warped_(warped),
+        valid_(valid) {}
 
-  template <class Sample>
-  void row(int y, Sample* warped, uint8_t* valid) const {
-    const int s = field_.block, by = y / s;
-    for (int bx = 0; bx < field_.columns; ++bx) {
-      const int begin = bx * s, end = std::min(begin + s, width_), middle = std::min(begin + s / 2, width_);
-      if (!field_.valid[field_.at(bx, by)]) {
-        std::fill(warped + size_t(begin) * planes_.size(), warped + size_t(end) * planes_.size(), Sample{0});
-        std::fill(valid + begin, valid + end, uint8_t{0});
-        continue;
+  // Both outputs are zeros before.
+  void block(int column, int row) const {
+    if (!field_.valid[field_.at(column, row)]) return;
+    const int half = field_.block / 2;
+    for (const int down : {-1, 1})
+      for (const int across : {-1, 1}) {
+        const int left = column * field_.block + (across > 0 ? half : 0);
+        const int top = row * field_.block + (down > 0 ? half : 0);
+        const Block part{left, top, std::min(half, width_ - left), std::min(half, height_ - top)};
+        if (part.width <= 0 || part.height <= 0) continue;
+        const Quarter quarter{part, vector(column, row), neighbour(column, row, across, 0),
+                              neighbour(column, row, 0, down), neighbour(column, row, across, down)};
+        for (size_t c = 0; c < planes_.size(); ++c) fill(quarter, c);
+        mark(quarter);
       }
-      span(y, bx, by, bx - 1, begin, middle, warped, valid);
-      span(y, bx, by, bx, middle, end, warped, valid);
-    }
   }
 
  private:
-  // The vector of block (column, row), or of the pixel's own block where that one cannot stand beside it.
-  Vector corner(int column, int row, Vector own) const {
-    const size_t i = field_.at(std::clamp(column, 0, field_.columns - 1), std::clamp(row, 0, field_.rows - 1));
-    return field_.valid[i] && close(field_.vectors[i], own) ? field_.vectors[i] : own;
+  Vector vector(int column, int row) const { return field_.vectors[field_.at(column, row)]; }
+
+  // Of a block beside (column, row), which stands in for those that do not exist or predict nothing.
+  Vector neighbour(int column, int row, int across, int down) const {
+    const int c = column + across, r = row + down;
+    const bool exists = c >= 0 && c < field_.columns && r >= 0 && r < field_.rows;
+    return exists && field_.valid[field_.at(c, r)] ? vector(c, r) : vector(column, row);
   }
 
-  // Columns begin..end-1 of row y, which lie between the centres of block columns `left` and left + 1.
-  template <class Sample>
-  void span(int y, int bx, int by, int left, int begin, int end, Sample* warped, uint8_t* valid) const {
-    const int s = field_.block, shift = std::countr_zero(unsigned(s));
-    const Vector own = field_.vectors[field_.at(bx, by)];
-    const int above = (2 * y + 1 - s) >> (shift + 1), fy = (2 * y + 1 - s) & (2 * s - 1);
-    const auto column = [&](int c) -> Sums {
-      const Vector a = corner(c, above, own), b = corner(c, above + 1, own);
-      return {a.x * (2 * s - fy) + b.x * fy, a.y * (2 * s - fy) + b.y * fy};
-    };
-    const Sums l = column(left), r = column(left + 1);
-    const int half = 1 << (2 * shift - 1);
-    for (int x = begin; x < end; ++x) {
-      const int fx = (2 * x + 1 - s) & (2 * s - 1);
-      const int vx = (l.x * (2 * s - fx) + r.x * fx + half) >> (2 * shift);
-      const int vy = (l.y * (2 * s - fx) + r.y * fx + half) >> (2 * shift);
-      valid[x] = pixel(16 * x + vx, 16 * y + vy, warped + size_t(x) * planes_.size());
+  void fill(const Quarter& q, size_t channel) const {
+    const Plane& plane = planes_[channel];
+    int16_t own[kSideBlock * kSideBlock];
+    predict(plane, q.part, q.own, range_, own);
+    if (!(q.across == q.own && q.down == q.own && q.diagonal == q.own)) blend(plane, q, own);
+    for (int y = 0; y < q.part.height; ++y) {
+      Sample* out = warped_ + pixel(q.part.left, q.part.top + y) * planes_.size() + channel;
+      for (int x = 0; x < q.part.width; ++x, out += planes_.size()) *out = Sample(own[y * kSideBlock + x] + kSampleBias);
     }
   }
 
-  // The sample at a position in 1/16 pixels.
-  template <class Sample>
-  uint8_t pixel(int px, int py, Sample* out) const {
-    const int nearest_x = (px + 8) >> 4, nearest_y = (py + 8) >> 4;
-    const Plane& first = planes_.front();
-    if (nearest_x < 0 || nearest_x >= first.width || nearest_y < 0 || nearest_y >= first.height) {
-      std::fill(out, out + planes_.size(), Sample{0});
-      return 0;
-    }
-    const int ix = px >> 4, iy = py >> 4, fx = px & 15, fy = py & 15;
-    for (size_t c = 0; c < planes_.size(); ++c) out[c] = Sample(interpolated(planes_[c], ix, iy, fx, fy));
-    return 1;
-  }
-
-  int interpolated(const Plane& plane, int ix, int iy, int fx, int fy) const {
-    int sum;
-    if (fy == 0) {
-      const int16_t* r = plane.clamped_row(iy);
-      if (fx == 0) return r[ix] + kSampleBias;
-      sum = 64 * horizontal(r + ix, fx);
-    } else {
-      sum = 0;
-      for (int k = 0; k < kTaps; ++k) {
-        const int16_t* r = plane.clamped_row(iy + k - kTapsBefore) + ix;
-        sum += kFilter[fy][k] * (fx == 0 ? 64 * r[0] : horizontal(r, fx));
+  void blend(const Plane& plane, const Quarter& q, int16_t* own) const {
+    constexpr int kHalf = kSideBlock * kSideBlock / 2;
+    int16_t across[kHalf], down[kHalf], diagonal[kHalf];
+    predict(plane, q.part, q.across, range_, across);
+    predict(plane, q.part, q.down, range_, down);
+    predict(plane, q.part, q.diagonal, range_, diagonal);
+    const int s = field_.block;
+    int weights[kSideBlock / 2];
+    for (int x = 0; x < q.part.width; ++x) weights[x] = neighbour_weight((q.part.left + x) & (s - 1), s);
+    for (int y = 0; y < q.part.height; ++y) {
+      const int b = neighbour_weight((q.part.top + y) & (s - 1), s), row = y * kSideBlock;
+      for (int x = 0; x < q.part.width; ++x) {
+        const int a = weights[x], i = row + x;
+        const int above = (64 - a) * own[i] + a * across[i], below = (64 - a) * down[i] + a * diagonal[i];
+        own[i] = int16_t(((64 - b) * above + b * below + 2048) >> 12);
       }
     }
-    return std::clamp((sum + kSampleBias * 4096 + 2048) >> 12, 0, maxval_);
   }
 
-  static int horizontal(const int16_t* r, int fx) {
-    int sum = 0;
-    for (int k = 0; k < kTaps; ++k) sum += kFilter[fx][k] * r[k - kTapsBefore];
-    return sum;
+  // Sets the validity of the quarter, and clears the samples whose nearest sample lies outside the side picture.
+  void mark(const Quarter& q) const {
+    const Plane& plane = planes_.front();
+    for (int y = q.part.top; y < q.part.top + q.part.height; ++y) {
+      const int from_y = y + ((q.own.y + 2) >> 2);
+      for (int x = q.part.left; x < q.part.left + q.part.width; ++x) {
+        const int from_x = x + ((q.own.x + 2) >> 2);
+        const bool inside = from_x >= 0 && from_x < plane.width && from_y >= 0 && from_y < plane.height;
+        valid_[pixel(x, y)] = inside;
+        if (!inside) std::fill_n(warped_ + pixel(x, y) * planes_.size(), planes_.size(), Sample{0});
+      }
+    }
   }
+
+  size_t pixel(int x, int y) const { return size_t(y) * width_ + x; }
 
   const std::vector<Plane>& planes_;
   const Field& field_;
-  int width_, height_, maxval_;
+  int width_, height_;
+  Range range_;
+  Sample* warped_;
+  uint8_t* valid_;
 };
+
+template <class Sample>
+void warp_as(const std::vector<Plane>& planes, const Field& field, int width, int height, int maxval, int threads,
+             Sample* warped, uint8_t* valid) {
+  const size_t pixels = size_t(width) * height;
+  std::fill_n(warped, pixels * planes.size(), Sample{0});
+  std::fill_n(valid, pixels, uint8_t{0});
+  const Warper<Sample> warper(planes, field, width, height, maxval, warped, valid);
+  parallel_parts(field.rows, threads, [&](int begin, int end) {
+    for (int row = begin; row < end; ++row)
+      for (int column = 0; column < field.columns; ++column) warper.block(column, row);
+  });
+}
 
 }  // namespace
 
 void warp(const Picture& side, const Field& field, int width, int height, int channels, int maxval, int threads,
           void* warped, uint8_t* valid) {
   const Field expected(field.block, width, height);
-  if (field.columns != expected.columns || field.rows != expected.rows || field.vectors.size() != expected.vectors.size())
-    throw Error(ErrorKind::argument, "warp: the field is of another size");
+  if (field.columns != expected.columns || field.rows != expected.rows)
+    throw Error(ErrorKind::argument, "warp: the field is that of a picture of another size");
   const std::vector<Plane> planes = convert(side, channels, maxval);
-  const Warper warper(planes, field, width, height, maxval);
-  parallel_parts(height, threads, [&](int begin, int end) {
-    for (int y = begin; y < end; ++y) {
-      const size_t pixel = size_t(y) * width;
-      if (maxval == 255)
-        warper.row(y, static_cast<uint8_t*>(warped) + pixel * channels, valid + pixel);
-      else
-        warper.row(y, static_cast<uint16_t*>(warped) + pixel * channels, valid + pixel);
-    }
-  });
+  if (maxval == 255)
+    warp_as(planes, field, width, height, maxval, threads, static_cast<uint8_t*>(warped), valid);
+  else
+    warp_as(planes, field, width, height, maxval, threads, static_cast<uint16_t*>(warped), valid);
 }
 
 }  // namespace wyner::side
