@@ -89,8 +89,8 @@ def decode_field(data: bytes, width: int, height: int) -> tuple[int, NDArray[np.
         width, height: size of the coded picture, each >= 1.
 
     Returns:
-        Block size (8, 16 or 32); vectors, (rows, columns, 2) int16 in quarter pixels, x first, zeros where the
-        block is not valid; validity, (rows, columns) uint8, 0 or 1.
+        Block size (8, 16 or 32); vectors, (rows, columns, 2) int16 in quarter pixels, x first, zeros where
+        the block is not valid; validity, (rows, columns) uint8, 0 or 1.
 
     Raises:
         CorruptError: the data breaks a rule of the specification.
@@ -121,7 +121,7 @@ def convert(y: NDArray[Any], channels: int, maxval: int) -> NDArray[np.int64]:
     """Bring a side picture, (H, W, C) uint8 or uint16, to other channels and depth (section 2)."""
     samples = y.astype(np.int64)
     if channels == 1 and y.shape[2] == 3:
-        samples = ((samples @ [77, 150, 29] + 128) >> 8)[:, :, None]
+        samples = ((samples @ np.array([77, 150, 29]) + 128) >> 8)[:, :, None]
     elif channels == 3 and y.shape[2] == 1:
         samples = np.repeat(samples, 3, axis=2)
     if maxval == 65535 and y.dtype == np.uint8:
@@ -136,7 +136,9 @@ def predict(y: NDArray[np.int64], row: int, column: int, vector: Vector, maxval:
     vx, vy = vector
     columns = np.clip(np.arange(-3, 5) + column + (vx >> 2), 0, y.shape[1] - 1)
     rows = np.clip(np.arange(-3, 5) + row + (vy >> 2), 0, y.shape[0] - 1)
-    total = np.einsum("j,i,jic->c", FILTER[vy & 3], FILTER[vx & 3], y[np.ix_(rows, columns)])
+    total: NDArray[np.int64] = np.einsum(
+        "j,i,jic->c", FILTER[vy & 3], FILTER[vx & 3], y[np.ix_(rows, columns)]
+    )
     return np.clip((total + 2048) >> 12, 0, maxval)
 
 

@@ -19,7 +19,7 @@ from ..base import Pixels
 
 DEFAULT_RATE = 0.3
 NOISE_AT_ONE_BIT = 9.0
-"""Mean square error, in 8-bit steps, that a file of one bit per pixel is taken to have; it falls with the rate."""
+"""Mean square error, in 8-bit steps, assumed at one bit per pixel; it is divided by the rate at others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +27,8 @@ class Field:
     """Where the blocks of a picture are found in its side picture.
 
     block_size: 8, 16 or 32 pixels.
-    vectors: (rows, columns, 2) int16, x before y, quarter pixels in -4095..4095. The block's sample at (x, y) is
-        predicted from (x + vx / 4, y + vy / 4) of the side picture. Zeros where not valid.
+    vectors: (rows, columns, 2) int16, x before y, quarter pixels in -4095..4095. The block's sample at (x, y)
+        is predicted from (x + vx / 4, y + vy / 4) of the side picture. Zeros where not valid.
     valid: (rows, columns) uint8, 1 or, for a block without a prediction, 0.
 
     A picture of W x H has ceil(W / block_size) columns and ceil(H / block_size) rows of blocks.
@@ -56,9 +56,9 @@ def estimate_field(
 ) -> Field:
     """Find the field that makes x cheapest to code beside y. Deterministic.
 
-    x, y: (H, W, C) uint8 or uint16, C in {1, 3}; sizes, channels and depths may differ. rate: bits per pixel that the
-    file will have, about, > 0: at low rates a field costs more than it saves. block_size: 8, 16, 32 or, for the best
-    of them, None. Raises UsageError for other arguments, LimitError for a picture past 2^31 pixels.
+    x, y: (H, W, C) uint8 or uint16, C in {1, 3}; sizes, channels and depths may differ. rate: bits per pixel
+    that the file will have, about, > 0: the lower, the simpler the field. block_size: 8, 16, 32 or, for the
+    best of them, None. Raises UsageError for other arguments, LimitError for a picture past 2^31 pixels.
     """
     if not 0 < rate < float("inf"):
         raise UsageError(f"rate is {rate:g}, it must be positive and finite")
@@ -68,7 +68,7 @@ def estimate_field(
 
 
 def encode_field(field: Field) -> bytes:
-    """Code a field. Raises UsageError if its arrays do not have the shapes, dtypes and ranges of ``Field``."""
+    """Code a field. Raises UsageError if it is not as the description of ``Field`` says."""
     size, (vectors, valid) = field.block_size, _arrays(field)
     rows, columns = valid.shape
     data: bytes = _native.side_encode_field(size, vectors, valid, columns * size, rows * size)
@@ -95,11 +95,11 @@ def warp(
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
     """Predict a picture of width x height from y.
 
-    y: (H, W, C) uint8 or uint16, C in {1, 3}. channels (1 or 3) and maxval (255 or 65535) are those of the picture to
-    predict, y's own if None. threads: at least 1, never changes the result.
+    y: (H, W, C) uint8 or uint16, C in {1, 3}. channels (1 or 3) and maxval (255 or 65535) are those of the
+    picture to predict, y's own if None. threads: at least 1, never changes the result.
 
-    Returns (warped, valid): (height, width, channels), uint8 for maxval 255 and uint16 for 65535; and (height, width)
-    uint8, 1 where there is a prediction. Elsewhere warped is 0 and means nothing.
+    Returns (warped, valid): (height, width, channels), uint8 for maxval 255 and uint16 for 65535; and
+    (height, width) uint8, 1 where there is a prediction. Elsewhere warped is 0 and means nothing.
 
     Raises UsageError for arguments out of range or a field that does not fit the size, or LimitError.
     """
@@ -115,7 +115,7 @@ def warp(
 
 
 def side_hash(pixels: Pixels) -> bytes:
-    """16 bytes that tell the samples of a side picture, (H, W, C): the pixel hash of docs/spec/container.md."""
+    """16 bytes that tell the samples of a picture, (H, W, C): the pixel hash of docs/spec/container.md."""
     return pixel_hash(Image(_checked(pixels)))
 
 
