@@ -18,6 +18,10 @@ struct SideKernels {
                   int low, int high, int16_t* out);
   // Sum of the differences of two rows, and of their squares added to *squares.
   int (*difference)(const int16_t* a, const int16_t* b, int width, int* squares);
+  // The same of a row x and a blend of predictions, out of 4096, in which one prediction changes:
+  // (blend[i] + weight * weights[i] * (to[i] - from[i]) + 2048) >> 12.
+  int (*blended_difference)(const int16_t* x, const int32_t* blend, const int16_t* weights, int weight,
+                            const int16_t* from, const int16_t* to, int width, int* squares);
 };
 
 const SideKernels& side_kernels();

@@ -49,10 +49,23 @@ int difference(const int16_t* a, const int16_t* b, int width, int* squares) {
   return sum;
 }
 
+int blended_difference(const int16_t* x, const int32_t* blend, const int16_t* weights, int weight,
+                       const int16_t* from, const int16_t* to, int width, int* squares) {
+  int sum = 0, sum_of_squares = 0;
+  for (int i = 0; i < width; ++i) {
+    const int blended = (blend[i] + weight * weights[i] * (to[i] - from[i]) + 2048) >> 12;
+    const int d = x[i] - blended;
+    sum += d;
+    sum_of_squares += d * d;
+  }
+  *squares += sum_of_squares;
+  return sum;
+}
+
 }  // namespace
 
 const SideKernels& side_kernels() {
-  static const SideKernels table = {predict, difference};
+  static const SideKernels table = {predict, difference, blended_difference};
   return table;
 }
 

