@@ -16,9 +16,7 @@ using namespace wyner::side;
 
 namespace {
 
-template <class Sample>
-using Pixels = nb::ndarray<const Sample, nb::shape<-1, -1, -1>, nb::c_contig, nb::device::cpu>;
-using Any = nb::ndarray<nb::ndim<3>, nb::c_contig, nb::device::cpu>;
+using Pixels = nb::ndarray<nb::ro, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
 using Vectors = nb::ndarray<const int16_t, nb::shape<-1, -1, 2>, nb::c_contig, nb::device::cpu>;
 using Mask = nb::ndarray<const uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
@@ -34,7 +32,7 @@ void check_size(int64_t width, int64_t height) {
     throw wyner::Error(wyner::ErrorKind::limit, "the picture is too large");
 }
 
-Picture make_picture(const Any& pixels) {
+Picture make_picture(const Pixels& pixels) {
   check_size(int64_t(pixels.shape(1)), int64_t(pixels.shape(0)));
   require(pixels.shape(2) == 1 || pixels.shape(2) == 3, "pixels must have 1 or 3 channels");
   const bool deep = pixels.dtype() == nb::dtype<uint16_t>();
@@ -67,7 +65,7 @@ nb::tuple to_tuple(const Field& field) {
                         to_array(field.valid, {rows, columns}));
 }
 
-nb::tuple estimate_field(const Any& x, const Any& y, int block_size, double noise) {
+nb::tuple estimate_field(const Pixels& x, const Pixels& y, int block_size, double noise) {
   const Picture picture = make_picture(x), side = make_picture(y);
   require(noise > 0, "noise must be positive");
   const Field field = [&] {
@@ -100,7 +98,7 @@ nb::tuple warp_as(const Picture& side, const Field& field, int width, int height
                         to_array(std::move(valid), {size_t(height), size_t(width)}));
 }
 
-nb::tuple warp_pixels(const Any& y, int block_size, const Vectors& vectors, const Mask& valid, int64_t width,
+nb::tuple warp_pixels(const Pixels& y, int block_size, const Vectors& vectors, const Mask& valid, int64_t width,
                       int64_t height, int channels, uint32_t maxval, int threads) {
   const Picture side = make_picture(y);
   const Field field = make_field(block_size, vectors, valid, width, height);

@@ -23,15 +23,18 @@ Vector predicted_vector(const Vector* vectors, int columns, int column, int row)
 
 namespace {
 
+Vector difference(Vector a, Vector b) { return {int16_t(a.x - b.x), int16_t(a.y - b.y)}; }
+
 int sign_of(int e) { return (e > 0) - (e < 0) + 1; }
 
 // The difference of one component to its prediction, under contexts of the differences around it.
 class DifferenceModel {
  public:
-  // `other`: 1 if the component coded before differs from its prediction.
+  // `activity`: of the differences and vectors around. `other`: 1 if the component coded before differs from its
+  // prediction.
   template <class Coder>
-  int code(Coder& coder, int w, int n, int ne, int other, int value) {
-    const int busy = std::min(int(std::bit_width(unsigned(2 * std::abs(w) + std::abs(n) + std::abs(ne)))), kClasses - 1);
+  int code(Coder& coder, int w, int n, int activity, int other, int value) {
+    const int busy = std::min(int(std::bit_width(unsigned(activity))), kClasses - 1);
     if (coder.bit(zero_[busy][other], value == 0)) return 0;
     const int negative = coder.bit(negative_[sign_of(w)][sign_of(n)], value < 0);
     const int size = magnitude(coder, busy, std::abs(value));
@@ -39,7 +42,7 @@ class DifferenceModel {
   }
 
  private:
-  static constexpr int kClasses = 8;
+  static constexpr int kClasses = 10;
   static constexpr int kLongest = 13;  // a difference is at most 2 * kMaxVector < 2^13
 
   // A number of at least 1: its length less 1 in unary, then the bits after the first.
@@ -81,8 +84,10 @@ class FieldModel {
     valid = uint8_t(coder.bit(valid_[around], valid));
     Vector error;
     if (valid) {
-      error.x = int16_t(x_.code(coder, w.x, n.x, ne.x, 0, vector.x - guess.x));
-      error.y = int16_t(y_.code(coder, w.y, n.y, ne.y, error.x != 0, vector.y - guess.y));
+      const Vector spread = has_w && has_n ? difference(filled_[here - 1], filled_[here - columns_]) : Vector{};
+      const int activity_x = activity(w.x, n.x, ne.x, spread.x), activity_y = activity(w.y, n.y, ne.y, spread.y);
+      error.x = int16_t(x_.code(coder, w.x, n.x, activity_x, 0, vector.x - guess.x));
+      error.y = int16_t(y_.code(coder, w.y, n.y, activity_y, error.x != 0, vector.y - guess.y));
       if (std::abs(guess.x + error.x) > kMaxVector || std::abs(guess.y + error.y) > kMaxVector)
         corrupt("field: vector out of range");
     }
@@ -93,6 +98,10 @@ class FieldModel {
   }
 
  private:
+  static int activity(int w, int n, int ne, int spread) {
+    return 2 * std::abs(w) + std::abs(n) + std::abs(ne) + std::abs(spread);
+  }
+
   int above_valid(int column) const { return valid_above_[column]; }
 
   // Validity by column: of this row up to the present block, of the row above after it.

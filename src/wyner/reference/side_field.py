@@ -45,7 +45,8 @@ class Blocks:
         error: list[int] = []
         for axis in range(2 if valid else 0):
             errors = [self._errors.get(p, (0, 0))[axis] for p in (w, n, ne)]
-            error.append(self._difference(axis, errors, int(axis == 1 and error[0] != 0)))
+            spread = abs(self.vectors[w][axis] - self.vectors[n][axis]) if row and column else 0
+            error.append(self._difference(axis, errors, spread, int(axis == 1 and error[0] != 0)))
             if abs(guess[axis] + error[axis]) > MAX_VECTOR:
                 raise CorruptError("field: vector out of range")
         ex, ey = error or (0, 0)
@@ -65,10 +66,10 @@ class Blocks:
         )
         return x, y
 
-    def _difference(self, axis: int, errors: list[int], other: int) -> int:
+    def _difference(self, axis: int, errors: list[int], spread: int, other: int) -> int:
         bits = self._bits
         w, n, ne = errors
-        busy = min((2 * abs(w) + abs(n) + abs(ne)).bit_length(), 7)
+        busy = min((2 * abs(w) + abs(n) + abs(ne) + spread).bit_length(), 9)
         if bits("zero", axis, busy, other):
             return 0
         negative = bits("negative", axis, np.sign(w), np.sign(n))
