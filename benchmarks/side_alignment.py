@@ -14,9 +14,9 @@ Middlebury, and others (two dates, satellite views, traffic). Means over the pai
     without_bpp                 the stand-in for the picture alone
     estimate_s, warp_s          core seconds (process time, one thread)
 
-The stand-in counts 0.5 log2(1 + c^2 / D) bits for each coefficient c of an 8x8 DCT of luma, of the difference to
-the warped picture or of the picture itself, whichever is less in a block; D is the mean square error that goes
-with the rate. No codec is run: the stand-in ranks fields, and its gain is not that of a codec.
+The stand-in counts 0.5 log2(1 + c^2 / D) bits for each coefficient c of an 8x8 DCT of luma, of the difference
+to the warped picture or of the picture itself, whichever is less in a block; D is the mean square error that
+goes with the rate. No codec is run: the stand-in ranks fields, and its gain is not that of a codec.
 Writes results/side_alignment.json.
 """
 
@@ -115,7 +115,7 @@ def measure_set(name: str, rate: float, block_size: int | None) -> dict[str, Any
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", nargs="+", default=["kitti2012", "middlebury", "others"])
-    parser.add_argument("--rates", nargs="+", type=float, default=[0.05, 0.1, 0.3, 0.8])
+    parser.add_argument("--rates", nargs="+", type=float, default=[0.05, 0.2, 0.8])
     arguments = parser.parse_args()
     results = []
     for name in arguments.sets:
