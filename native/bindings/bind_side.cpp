@@ -37,7 +37,8 @@ Picture make_picture(const Pixels& pixels) {
   require(pixels.shape(2) == 1 || pixels.shape(2) == 3, "pixels must have 1 or 3 channels");
   const bool deep = pixels.dtype() == nb::dtype<uint16_t>();
   require(deep || pixels.dtype() == nb::dtype<uint8_t>(), "pixels must be uint8 or uint16");
-  return {pixels.data(), int(pixels.shape(1)), int(pixels.shape(0)), int(pixels.shape(2)), deep ? 65535 : 255};
+  return {pixels.data(), int(pixels.shape(1)), int(pixels.shape(0)), int(pixels.shape(2)),
+          deep ? 65535 : 255};
 }
 
 Field make_field(int block_size, const Vectors& vectors, const Mask& valid, int64_t width, int64_t height) {
@@ -82,7 +83,8 @@ nb::bytes encode(int block_size, const Vectors& vectors, const Mask& valid, int6
 
 nb::tuple decode(const nb::bytes& data, int64_t width, int64_t height) {
   check_size(width, height);
-  return to_tuple(decode_field(static_cast<const uint8_t*>(data.data()), data.size(), int(width), int(height)));
+  return to_tuple(
+      decode_field(static_cast<const uint8_t*>(data.data()), data.size(), int(width), int(height)));
 }
 
 template <class Sample>
@@ -92,14 +94,15 @@ nb::tuple warp_as(const Picture& side, const Field& field, int width, int height
   std::vector<uint8_t> valid(pixels);
   {
     nb::gil_scoped_release release;
-    warp(side, field, width, height, channels, sizeof(Sample) == 1 ? 255 : 65535, threads, warped.data(), valid.data());
+    warp(side, field, width, height, channels, sizeof(Sample) == 1 ? 255 : 65535, threads, warped.data(),
+         valid.data());
   }
   return nb::make_tuple(to_array(std::move(warped), {size_t(height), size_t(width), size_t(channels)}),
                         to_array(std::move(valid), {size_t(height), size_t(width)}));
 }
 
-nb::tuple warp_pixels(const Pixels& y, int block_size, const Vectors& vectors, const Mask& valid, int64_t width,
-                      int64_t height, int channels, uint32_t maxval, int threads) {
+nb::tuple warp_pixels(const Pixels& y, int block_size, const Vectors& vectors, const Mask& valid,
+                      int64_t width, int64_t height, int channels, uint32_t maxval, int threads) {
   const Picture side = make_picture(y);
   const Field field = make_field(block_size, vectors, valid, width, height);
   require(channels == 1 || channels == 3, "channels must be 1 or 3");
@@ -113,15 +116,18 @@ nb::tuple warp_pixels(const Pixels& y, int block_size, const Vectors& vectors, c
 
 void bind_side(nb::module_& m) {
   m.def("side_estimate", &estimate_field, "x"_a, "y"_a, "block_size"_a, "noise"_a,
-        "The field (block_size, vectors, valid) that relates x to its side picture y, both C-contiguous (H, W, C),\n"
-        "uint8 or uint16; block_size 8, 16 or 32, or 0 for the best; noise: mean square error, in 8-bit steps, that coding will leave.");
+        "The field (block_size, vectors, valid) that relates x to its side picture y, both C-contiguous\n"
+        "(H, W, C), uint8 or uint16. block_size: 8, 16 or 32, or 0 for the best of them; noise: mean square\n"
+        "error, in 8-bit steps, that coding will leave, > 0. Raises ValueError or LimitError.");
   m.def("side_encode_field", &encode, "block_size"_a, "vectors"_a, "valid"_a, "width"_a, "height"_a,
-        "Code a field for a picture of width x height: vectors (rows, columns, 2) int16 in quarter pixels,\n"
-        "-4095..4095, x first; valid (rows, columns) uint8, 0 or 1 (docs/spec/side.md, section 1).");
+        "Code the field of a picture of width x height: vectors (rows, columns, 2) int16 in quarter pixels,\n"
+        "-4095..4095, x first; valid (rows, columns) uint8, 0 or 1 (docs/spec/side.md, section 1).\n"
+        "Raises ValueError or LimitError.");
   m.def("side_decode_field", &decode, "data"_a, "width"_a, "height"_a,
         "Decode to (block_size, vectors, valid). Raises CorruptError, LimitError or ValueError.");
-  m.def("side_warp", &warp_pixels, "y"_a, "block_size"_a, "vectors"_a, "valid"_a, "width"_a, "height"_a, "channels"_a,
-        "maxval"_a, "threads"_a = 1,
+  m.def("side_warp", &warp_pixels, "y"_a, "block_size"_a, "vectors"_a, "valid"_a, "width"_a, "height"_a,
+        "channels"_a, "maxval"_a, "threads"_a = 1,
         "Warp the side picture y, (H, W, C) uint8 or uint16, by a field: (warped (height, width, channels),\n"
-        "valid (height, width) uint8). warped is uint8 for maxval 255, uint16 for 65535 (docs/spec/side.md).");
+        "valid (height, width) uint8). warped is uint8 for maxval 255, uint16 for 65535\n"
+        "(docs/spec/side.md, sections 2 to 4). Raises ValueError or LimitError.");
 }

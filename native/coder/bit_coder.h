@@ -1,5 +1,6 @@
-// Adaptive bits (docs/spec/plane.md, section 2) and the two coders of them, with one interface, so that a template
-// serves both directions: `coder.bit(model, b)` returns the bit coded, and a decoding coder ignores the b it is passed.
+// Adaptive bits (docs/spec/plane.md, section 2) and the two coders of them, with one interface, so that a
+// template serves both directions: `coder.bit(model, b)` returns the bit coded, and a decoding coder ignores
+// the b it is passed.
 #pragma once
 
 #include <algorithm>

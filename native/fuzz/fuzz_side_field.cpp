@@ -21,7 +21,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   // An encoder's output must decode: an Error from here on is a finding.
   const std::vector<uint8_t> coded = encode_field(field);
   const Field again = decode_field(coded.data(), coded.size(), width, height);
-  if (again.block != field.block || again.vectors != field.vectors || again.valid != field.valid) std::abort();
+  if (again.block != field.block || again.vectors != field.vectors || again.valid != field.valid)
+    std::abort();
 
   const std::vector<uint8_t> side(19 * 23 * 3, 200);
   std::vector<uint8_t> warped(size_t(width) * height * 3), valid(size_t(width) * height);

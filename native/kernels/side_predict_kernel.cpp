@@ -13,8 +13,8 @@ inline int filtered(const int16_t* r, const int16_t* taps) {
   return sum;
 }
 
-void predict(const int16_t* const* rows, const int16_t* across, const int16_t* down, int width, int height, int low,
-             int high, int16_t* out) {
+void predict(const int16_t* const* rows, const int16_t* across, const int16_t* down, int width, int height,
+             int low, int high, int16_t* out) {
   rows += down ? 0 : kSideTapsBefore;
   int32_t filtered_rows[kSideBlock + kSideTaps - 1][kSideBlock];
   const int needed = height + (down ? kSideTaps - 1 : 0);

@@ -22,7 +22,8 @@ float mean_square_error(const Plane& x, const Plane& y, const Block& block, Vect
   predict(y, block, v, {0, kMaxLuma}, predicted);
   int sum = 0, squares = 0;  // at most 2^10 * 2^20
   for (int i = 0; i < block.height; ++i)
-    sum += kernels.difference(x.row(block.top + i) + block.left, predicted + kSideBlock * i, block.width, &squares);
+    sum += kernels.difference(x.row(block.top + i) + block.left, predicted + kSideBlock * i, block.width,
+                              &squares);
   return mean_square(sum, squares, block.width * block.height);
 }
 

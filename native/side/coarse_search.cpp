@@ -9,10 +9,10 @@
 namespace wyner::side {
 namespace {
 
-constexpr int kCell = 4;              // samples of the reduced picture
-constexpr int kWindow = 8;            // compared around each cell, which it overlaps by half a cell on all sides
-constexpr int kSearchSize = 400;      // of the longer side of the picture searched, at most
-constexpr float kNoise = 4 * 16;      // mean square that is no sign of a wrong match
+constexpr int kCell = 4;          // samples of the reduced picture
+constexpr int kWindow = 8;        // compared around each cell, which it overlaps by half a cell on all sides
+constexpr int kSearchSize = 400;  // of the longer side of the picture searched, at most
+constexpr float kNoise = 4 * 16;  // mean square that is no sign of a wrong match
 constexpr float kSmallJump = 4, kLargeJump = 14;  // bits for a change of displacement between neighbours
 
 int cells(int samples) { return (samples + kCell - 1) / kCell; }
@@ -49,7 +49,8 @@ class Window {
   int16_t samples_[kWindow * kWindow];
 };
 
-// --- the whole picture, at a quarter of the size searched ---------------------------------------------------------
+// --- the whole picture, at a quarter of the size searched
+// ---------------------------------------------------------
 
 struct Verticals {
   int columns, rows;
@@ -82,19 +83,22 @@ Verticals find_verticals(const Plane& x, const Plane& y) {
   return found;
 }
 
-// --- a cost for each cell and horizontal displacement, made smooth along rows and columns ------------------------
+// --- a cost for each cell and horizontal displacement, made smooth along rows and columns
+// ------------------------
 
 struct Volume {
   int columns, rows, reach, depth;
-  std::vector<float> cost;    // [row][column][reach + dx]
+  std::vector<float> cost;      // [row][column][reach + dx]
   std::vector<int16_t> best_y;  // the vertical displacement that has this cost
 
   size_t at(int column, int row) const { return (size_t(row) * columns + column) * depth; }
 };
 
-// Vertical displacements worth trying for a cell: one step around that of the picture and that of this part of it.
+// Vertical displacements worth trying for a cell: one step around that of the picture and that of this part
+// of it.
 std::vector<int> rows_to_try(const Verticals& coarse, int column, int row) {
-  const int local = coarse.local[std::min(row / 4, coarse.rows - 1) * coarse.columns + std::min(column / 4, coarse.columns - 1)];
+  const int r = std::min(row / 4, coarse.rows - 1), c = std::min(column / 4, coarse.columns - 1);
+  const int local = coarse.local[r * coarse.columns + c];
   std::vector<int> tries;
   for (const int centre : {4 * coarse.common, 4 * local})
     for (int dy = centre - 2; dy <= centre + 2; ++dy)
@@ -124,7 +128,8 @@ Volume match(const Plane& x, const Plane& y, const Verticals& coarse, float weig
   return v;
 }
 
-// One step of a path of semi-global matching (Hirschmueller 2008): out = own + the cheapest way from `before`.
+// One step of a path of semi-global matching (Hirschmueller 2008): out = own + the cheapest way from
+// `before`.
 void follow(const float* own, const float* before, float* out, int depth) {
   const float least = *std::min_element(before, before + depth);
   for (int d = 0; d < depth; ++d) {
@@ -136,7 +141,8 @@ void follow(const float* own, const float* before, float* out, int depth) {
 }
 
 // Adds the costs along a path through cells start, start + stride, ... to `total`.
-void add_path(const Volume& v, std::ptrdiff_t start, std::ptrdiff_t stride, int length, std::vector<float>& total) {
+void add_path(const Volume& v, std::ptrdiff_t start, std::ptrdiff_t stride, int length,
+              std::vector<float>& total) {
   std::vector<float> before(v.depth, 0.0f), here(v.depth);
   for (int i = 0; i < length; ++i, start += stride) {
     follow(v.cost.data() + start, before.data(), here.data(), v.depth);
@@ -160,11 +166,13 @@ std::vector<float> smoothed(const Volume& v) {
 }
 
 // The least of the local minima, in pixels of the full picture; the best is repeated if there are fewer.
-std::array<Shift, kShiftsPerCell> best_shifts(const Volume& v, const float* total, const int16_t* best_y, int step) {
+std::array<Shift, kShiftsPerCell> best_shifts(const Volume& v, const float* total, const int16_t* best_y,
+                                              int step) {
   std::vector<int> minima;
   for (int d = 0; d < v.depth; ++d)
-    if ((d == 0 || total[d] < total[d - 1]) && (d + 1 == v.depth || total[d] <= total[d + 1])) minima.push_back(d);
-  std::sort(minima.begin(), minima.end(), [&](int a, int b) { return total[a] < total[b] || (total[a] == total[b] && a < b); });
+    if ((d == 0 || total[d] < total[d - 1]) && (d + 1 == v.depth || total[d] <= total[d + 1]))
+      minima.push_back(d);
+  std::stable_sort(minima.begin(), minima.end(), [&](int a, int b) { return total[a] < total[b]; });
   std::array<Shift, kShiftsPerCell> shifts;
   for (size_t i = 0; i < shifts.size(); ++i) {
     const int d = minima[i < minima.size() ? i : 0];

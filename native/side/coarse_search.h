@@ -23,11 +23,13 @@ struct CoarseField {
   int step;  // pixels that one step of the search stood for: the uncertainty of the displacements
   std::vector<std::array<Shift, kShiftsPerCell>> shifts;
 
-  const std::array<Shift, kShiftsPerCell>& at(int column, int row) const { return shifts[size_t(row) * columns + column]; }
+  const std::array<Shift, kShiftsPerCell>& at(int column, int row) const {
+    return shifts[size_t(row) * columns + column];
+  }
 };
 
-// x and y are luma planes of luma.h. Displacements up to a quarter of the width (and of the height, if the whole
-// picture moved so) are found.
+// x and y are luma planes of luma.h. Displacements up to a quarter of the width (and of the height, if the
+// whole picture moved so) are found.
 CoarseField coarse_search(const Plane& x, const Plane& y);
 
 }  // namespace wyner::side

@@ -15,8 +15,10 @@ namespace {
 
 constexpr int kCell = 8;
 
-// Bits of the field and of x predicted by what it makes of the side picture, in cells of one size for every field.
-float total_bits(const Picture& x, const Plane& luma_x, const Picture& side, const Field& field, float noise) {
+// Bits of the field and of x predicted by what it makes of the side picture, in cells of one size for every
+// field.
+float total_bits(const Picture& x, const Plane& luma_x, const Picture& side, const Field& field,
+                 float noise) {
   std::vector<uint8_t> warped(size_t(x.width) * x.height * (x.maxval == 255 ? 1 : 2));
   std::vector<uint8_t> valid(size_t(x.width) * x.height);
   warp(side, field, x.width, x.height, 1, x.maxval, 1, warped.data(), valid.data());

@@ -23,15 +23,13 @@ Vector predicted_vector(const Vector* vectors, int columns, int column, int row)
 
 namespace {
 
-Vector difference(Vector a, Vector b) { return {int16_t(a.x - b.x), int16_t(a.y - b.y)}; }
-
 int sign_of(int e) { return (e > 0) - (e < 0) + 1; }
 
 // The difference of one component to its prediction, under contexts of the differences around it.
 class DifferenceModel {
  public:
-  // `activity`: of the differences and vectors around. `other`: 1 if the component coded before differs from its
-  // prediction.
+  // `activity`: of the differences and vectors around. `other`: 1 if the component coded before differs from
+  // its prediction.
   template <class Coder>
   int code(Coder& coder, int w, int n, int activity, int other, int value) {
     const int busy = std::min(int(std::bit_width(unsigned(activity))), kClasses - 1);
@@ -68,7 +66,8 @@ class DifferenceModel {
 
 class FieldModel {
  public:
-  explicit FieldModel(const Field& field) : columns_(field.columns), filled_(field.vectors), errors_(filled_.size()) {}
+  explicit FieldModel(const Field& field)
+      : columns_(field.columns), filled_(field.vectors.size()), errors_(field.vectors.size()) {}
 
   // Codes block (column, row); decoding, writes it.
   template <class Coder>
@@ -84,8 +83,9 @@ class FieldModel {
     valid = uint8_t(coder.bit(valid_[around], valid));
     Vector error;
     if (valid) {
-      const Vector spread = has_w && has_n ? difference(filled_[here - 1], filled_[here - columns_]) : Vector{};
-      const int activity_x = activity(w.x, n.x, ne.x, spread.x), activity_y = activity(w.y, n.y, ne.y, spread.y);
+      const Vector spread = has_w && has_n ? filled_[here - 1] - filled_[here - columns_] : Vector{};
+      const int activity_x = activity(w.x, n.x, ne.x, spread.x),
+                activity_y = activity(w.y, n.y, ne.y, spread.y);
       error.x = int16_t(x_.code(coder, w.x, n.x, activity_x, 0, vector.x - guess.x));
       error.y = int16_t(y_.code(coder, w.y, n.y, activity_y, error.x != 0, vector.y - guess.y));
       if (std::abs(guess.x + error.x) > kMaxVector || std::abs(guess.y + error.y) > kMaxVector)

@@ -41,9 +41,11 @@ Plane luma_plane(const Picture& picture) {
 Plane halved(const Plane& plane) {
   Plane half((plane.width + 1) / 2, (plane.height + 1) / 2);
   for (int y = 0; y < half.height; ++y) {
-    const int16_t *a = plane.clamped_row(2 * y), *b = plane.clamped_row(2 * y + 1);  // padded: column `width` exists
+    const int16_t *a = plane.clamped_row(2 * y),
+                  *b = plane.clamped_row(2 * y + 1);  // padded: column `width` exists
     int16_t* out = half.row(y);
-    for (int x = 0; x < half.width; ++x) out[x] = int16_t((a[2 * x] + a[2 * x + 1] + b[2 * x] + b[2 * x + 1] + 2) >> 2);
+    for (int x = 0; x < half.width; ++x)
+      out[x] = int16_t((a[2 * x] + a[2 * x + 1] + b[2 * x] + b[2 * x + 1] + 2) >> 2);
     half.pad_row(y);
   }
   return half;

@@ -18,8 +18,9 @@ Overlap::Overlap(const Plane& x, const Plane& y, const Field& field)
         predict(y_, tile, field_.vectors[field_.at(column, row)], {0, kMaxLuma}, predicted);
         for (int j = 0; j < tile.height; ++j)
           for (int i = 0; i < tile.width; ++i)
-            blend_[size_t(tile.top + j) * x_.width + tile.left + i] +=
-                w.down[tile.top - all.top + j] * w.across[tile.left - all.left + i] * predicted[j * kSideBlock + i];
+            blend_[size_t(tile.top + j) * x_.width + tile.left + i] += w.down[tile.top - all.top + j] *
+                                                                       w.across[tile.left - all.left + i] *
+                                                                       predicted[j * kSideBlock + i];
       });
     }
 }
@@ -30,7 +31,8 @@ Block Overlap::region(int column, int row) const {
           std::min(row * s + s + s / 2, x_.height) - top};
 }
 
-// Of a block at sample i counted from its own first one. `first`, `last`: there is no block before it, or after it.
+// Of a block at sample i counted from its own first one. `first`, `last`: there is no block before it, or
+// after it.
 int Overlap::weight(int i, bool first, bool last) const {
   const int s = field_.block;
   if (i < 0) return neighbour_weight(i + s, s);
@@ -41,7 +43,8 @@ int Overlap::weight(int i, bool first, bool last) const {
 Overlap::Weights Overlap::weights(int column, int row, const Block& all) const {
   Weights w;
   for (int i = 0; i < all.width; ++i)
-    w.across[i] = int16_t(weight(all.left + i - column * field_.block, column == 0, column == field_.columns - 1));
+    w.across[i] =
+        int16_t(weight(all.left + i - column * field_.block, column == 0, column == field_.columns - 1));
   for (int j = 0; j < all.height; ++j)
     w.down[j] = int16_t(weight(all.top + j - row * field_.block, row == 0, row == field_.rows - 1));
   return w;
@@ -69,9 +72,10 @@ float Overlap::mean_square_error(int column, int row, Vector v) const {
     int squares_here = 0;
     for (int j = 0; j < tile.height; ++j) {
       const int y = tile.top + j;
-      sum += kernels.blended_difference(x_.row(y) + tile.left, blend_.data() + size_t(y) * x_.width + tile.left,
-                                        w.across + tile.left - all.left, w.down[y - all.top],
-                                        from + j * kSideBlock, to + j * kSideBlock, tile.width, &squares_here);
+      sum +=
+          kernels.blended_difference(x_.row(y) + tile.left, blend_.data() + size_t(y) * x_.width + tile.left,
+                                     w.across + tile.left - all.left, w.down[y - all.top],
+                                     from + j * kSideBlock, to + j * kSideBlock, tile.width, &squares_here);
     }
     squares += squares_here;
   });

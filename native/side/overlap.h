@@ -1,4 +1,5 @@
-// The blend of all blocks' predictions (docs/spec/side.md, section 4), kept while the estimator changes blocks.
+// The blend of all blocks' predictions (docs/spec/side.md, section 4), kept while the estimator changes
+// blocks.
 #pragma once
 
 #include <cstdint>

@@ -9,8 +9,6 @@ namespace {
 
 constexpr float kValidityChanges = 1.2f;  // bits for a neighbour of the other kind
 
-Vector difference(Vector a, Vector b) { return {int16_t(a.x - b.x), int16_t(a.y - b.y)}; }
-
 Vector clamped(int x, int y) {
   return {int16_t(std::clamp(x, -kMaxVector, kMaxVector)), int16_t(std::clamp(y, -kMaxVector, kMaxVector))};
 }
@@ -23,7 +21,8 @@ void VectorBits::learn(const Field& field) {
     for (int column = 0; column < field.columns; ++column) {
       const size_t i = field.at(column, row);
       if (!field.valid[i]) continue;
-      const Vector error = difference(field.vectors[i], predicted_vector(field.vectors.data(), field.columns, column, row));
+      const Vector guess = predicted_vector(field.vectors.data(), field.columns, column, row);
+      const Vector error = field.vectors[i] - guess;
       zero_x += error.x == 0;
       zero_y += error.y == 0;
       ++count;
@@ -59,10 +58,14 @@ float Refiner::data_bits(int column, int row, Vector v) const {
   return bits_for(mean_square_error(x_, y_, b, v), b, noise_);
 }
 
+Vector Refiner::guess(int column, int row) const {
+  return predicted_vector(field_.vectors.data(), field_.columns, column, row);
+}
+
 float Refiner::own_vector_bits(int column, int row) const {
   const size_t i = field_.at(column, row);
   if (!field_.valid[i]) return 0;
-  return bits_.of(difference(field_.vectors[i], predicted_vector(field_.vectors.data(), field_.columns, column, row)));
+  return bits_.of(field_.vectors[i] - guess(column, row));
 }
 
 float Refiner::validity_bits(int column, int row) const {
@@ -89,29 +92,33 @@ float Refiner::field_bits_around(int column, int row, Vector v, bool valid) {
   return bits;
 }
 
+Candidates Refiner::first_candidates(int column, int row, const CoarseField& coarse) const {
+  Candidates candidates;
+  candidates.add({});
+  if (column > 0) candidates.add(vector(column - 1, row));
+  if (row > 0) candidates.add(vector(column, row - 1));
+  if (row > 0 && column + 1 < field_.columns) candidates.add(vector(column + 1, row - 1));
+  const Block b = block(column, row);
+  const int cc = (b.left + b.width / 2) / coarse.size, cr = (b.top + b.height / 2) / coarse.size;
+  for (int r = std::max(cr - 1, 0); r <= std::min(cr + 1, coarse.rows - 1); ++r)
+    for (int c = std::max(cc - 1, 0); c <= std::min(cc + 1, coarse.columns - 1); ++c)
+      for (const Shift& shift : coarse.at(c, r)) {
+        candidates.add(clamped(4 * shift.x, 4 * shift.y));
+        if (c != cc || r != cr) break;  // of cells around, the best only
+      }
+  return candidates;
+}
+
 void Refiner::start(const CoarseField& coarse) {
   for (int row = 0; row < field_.rows; ++row)
     for (int column = 0; column < field_.columns; ++column) {
-      const Block b = block(column, row);
-      Candidates candidates;
-      candidates.add({});
-      if (column > 0) candidates.add(vector(column - 1, row));
-      if (row > 0) candidates.add(vector(column, row - 1));
-      if (row > 0 && column + 1 < field_.columns) candidates.add(vector(column + 1, row - 1));
-      const int cc = (b.left + b.width / 2) / coarse.size, cr = (b.top + b.height / 2) / coarse.size;
-      for (int r = std::max(cr - 1, 0); r <= std::min(cr + 1, coarse.rows - 1); ++r)
-        for (int c = std::max(cc - 1, 0); c <= std::min(cc + 1, coarse.columns - 1); ++c)
-          for (const Shift& shift : coarse.at(c, r)) {
-            candidates.add(clamped(4 * shift.x, 4 * shift.y));
-            if (c != cc || r != cr) break;  // of cells around, the best only
-          }
-      const Vector guess = predicted_vector(field_.vectors.data(), field_.columns, column, row);
+      const Vector predicted = guess(column, row);
       float best = INFINITY;
-      for (const Vector v : candidates) {
-        const float data = data_bits(column, row, v), bits = data + bits_.of(difference(v, guess));
+      for (const Vector v : first_candidates(column, row, coarse)) {
+        const float data = data_bits(column, row, v), bits = data + bits_.of(v - predicted);
         if (bits >= best) continue;
         best = bits;
-        vector(column, row) = v;
+        field_.vectors[field_.at(column, row)] = v;
         data_[field_.at(column, row)] = data;
       }
       descend(column, row, std::max(4, 2 * coarse.step));
@@ -121,15 +128,15 @@ void Refiner::start(const CoarseField& coarse) {
 
 void Refiner::descend(int column, int row, int first_step) {
   const size_t i = field_.at(column, row);
-  const Vector guess = predicted_vector(field_.vectors.data(), field_.columns, column, row);
-  float best = data_[i] + bits_.of(difference(field_.vectors[i], guess));
+  const Vector predicted = guess(column, row);
+  float best = data_[i] + bits_.of(field_.vectors[i] - predicted);
   for (int step = first_step; step >= 1; step /= 2)
     for (bool moved = true; moved;) {
       moved = false;
       const Vector centre = field_.vectors[i];
       for (const auto [dx, dy] : {std::pair{-1, 0}, {1, 0}, {0, -1}, {0, 1}}) {
         const Vector v = clamped(centre.x + dx * step, centre.y + dy * step);
-        const float data = data_bits(column, row, v), bits = data + bits_.of(difference(v, guess));
+        const float data = data_bits(column, row, v), bits = data + bits_.of(v - predicted);
         if (bits >= best) continue;
         best = bits;
         field_.vectors[i] = v;
@@ -139,13 +146,13 @@ void Refiner::descend(int column, int row, int first_step) {
     }
 }
 
-Candidates Refiner::around(int column, int row, Vector own, Vector guess) const {
+Candidates Refiner::around(int column, int row, Vector own) const {
   Candidates candidates;
   candidates.add(own);
-  candidates.add(guess);
+  candidates.add(guess(column, row));
   for (const auto [dx, dy] : {std::pair{-1, 0}, {1, 0}, {0, -1}, {0, 1}}) {
     const int c = column + dx, r = row + dy;
-    if (c >= 0 && c < field_.columns && r >= 0 && r < field_.rows) candidates.add(field_.vectors[field_.at(c, r)]);
+    if (c >= 0 && c < field_.columns && r >= 0 && r < field_.rows) candidates.add(vector(c, r));
     candidates.add(clamped(own.x + dx, own.y + dy));
   }
   candidates.add({});
@@ -154,12 +161,12 @@ Candidates Refiner::around(int column, int row, Vector own, Vector guess) const 
 
 void Refiner::sweep_block(int column, int row) {
   const size_t i = field_.at(column, row);
-  const Vector guess = predicted_vector(field_.vectors.data(), field_.columns, column, row);
-  const Vector own = field_.valid[i] ? field_.vectors[i] : guess;
-  const Candidates candidates = around(column, row, own, guess);
-  float best = without_[i] + field_bits_around(column, row, guess, false), best_data = without_[i];
+  const Vector predicted = guess(column, row);
+  const Vector own = field_.valid[i] ? field_.vectors[i] : predicted;
+  const Candidates candidates = around(column, row, own);
+  float best = without_[i] + field_bits_around(column, row, predicted, false), best_data = without_[i];
   bool valid = false;
-  Vector choice = guess;
+  Vector choice = predicted;
   for (const Vector v : candidates) {
     const float bits = field_bits_around(column, row, v, true);
     if (bits >= best) continue;  // whatever the prediction
@@ -187,12 +194,13 @@ void Refiner::sweep(bool backwards) {
 void Refiner::sweep_block_blended(int column, int row, Overlap& overlap) {
   const size_t i = field_.at(column, row);
   const Vector own = field_.vectors[i];
-  const Vector guess = predicted_vector(field_.vectors.data(), field_.columns, column, row);
   const Block region = overlap.region(column, row);
-  const auto data = [&](Vector v) { return bits_for(overlap.mean_square_error(column, row, v), region, noise_); };
+  const auto data = [&](Vector v) {
+    return bits_for(overlap.mean_square_error(column, row, v), region, noise_);
+  };
   float best = field_bits_around(column, row, own, true) + data(own);
   Vector choice = own;
-  for (const Vector v : around(column, row, own, guess)) {
+  for (const Vector v : around(column, row, own)) {
     if (v == own) continue;
     const float bits = field_bits_around(column, row, v, true);
     if (bits >= best) continue;

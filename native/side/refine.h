@@ -14,7 +14,9 @@ namespace wyner::side {
 // What the coder spends on a component's difference to its prediction, roughly.
 class VectorBits {
  public:
-  float of(Vector error) const { return component(zero_x_, nonzero_x_, error.x) + component(zero_y_, nonzero_y_, error.y); }
+  float of(Vector error) const {
+    return component(zero_x_, nonzero_x_, error.x) + component(zero_y_, nonzero_y_, error.y);
+  }
 
   // Learns how often differences are zero.
   void learn(const Field& field);
@@ -45,8 +47,8 @@ class Refiner {
 
   // Chooses among coarse displacements and those of blocks before, then searches around.
   void start(const CoarseField& coarse);
-  // Lets each block change to a neighbour's vector, to one nearby or to no prediction, counting what that costs the
-  // blocks around it.
+  // Lets each block change to a neighbour's vector, to one nearby or to no prediction, counting what that
+  // costs the blocks around it.
   void sweep(bool backwards);
   // The same for valid blocks, which stay valid, with predictions blended as the decoder will.
   void sweep_blended(bool backwards);
@@ -63,11 +65,14 @@ class Refiner {
   float field_bits_around(int column, int row, Vector v, bool valid);
   float validity_bits(int column, int row) const;
   // Vectors that a block might change to.
-  Candidates around(int column, int row, Vector own, Vector guess) const;
+  Candidates first_candidates(int column, int row, const CoarseField& coarse) const;
+  Candidates around(int column, int row, Vector own) const;
+  // Moves along the axes while that is cheaper, by smaller and smaller steps, in quarter pixels.
   void descend(int column, int row, int first_step);
   void sweep_block(int column, int row);
   void sweep_block_blended(int column, int row, Overlap& overlap);
-  Vector& vector(int column, int row) { return field_.vectors[field_.at(column, row)]; }
+  Vector vector(int column, int row) const { return field_.vectors[field_.at(column, row)]; }
+  Vector guess(int column, int row) const;
 
   const Plane &x_, &y_;
   Field& field_;

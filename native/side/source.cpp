@@ -13,7 +13,8 @@ int rescaled(int v, int from, int to) {
 }
 
 template <class Sample>
-void convert_row(const Sample* in, const Picture& picture, int maxval, int channel, bool to_grey, int16_t* out) {
+void convert_row(const Sample* in, const Picture& picture, int maxval, int channel, bool to_grey,
+                 int16_t* out) {
   const int step = picture.channels;
   for (int x = 0; x < picture.width; ++x, in += step) {
     const int v = to_grey ? luma(in[0], in[1], in[2]) : in[step == 1 ? 0 : channel];
@@ -37,9 +38,11 @@ std::vector<Plane> convert(const Picture& picture, int channels, int maxval) {
     for (int y = 0; y < picture.height; ++y) {
       const size_t start = size_t(y) * picture.width * picture.channels;
       if (picture.maxval == 255)
-        convert_row(static_cast<const uint8_t*>(picture.samples) + start, picture, maxval, c, to_grey, plane.row(y));
+        convert_row(static_cast<const uint8_t*>(picture.samples) + start, picture, maxval, c, to_grey,
+                    plane.row(y));
       else
-        convert_row(static_cast<const uint16_t*>(picture.samples) + start, picture, maxval, c, to_grey, plane.row(y));
+        convert_row(static_cast<const uint16_t*>(picture.samples) + start, picture, maxval, c, to_grey,
+                    plane.row(y));
       plane.pad_row(y);
     }
   }

@@ -1,5 +1,5 @@
-// A side picture made ready for prediction: converted to the coded picture's channels and depth, in planes with
-// repeated edges (docs/spec/side.md, section 2).
+// A side picture made ready for prediction: converted to the coded picture's channels and depth, in planes
+// with repeated edges (docs/spec/side.md, section 2).
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,8 @@ struct Picture {
   int width, height, channels, maxval;
 };
 
-// A plane whose rows are repeated kPad samples beyond both ends. Rows beyond the first and last are clamped to.
+// A plane whose rows are repeated kPad samples beyond both ends. Rows beyond the first and last are clamped
+// to.
 class Plane {
  public:
   static constexpr int kPad = 40;
@@ -24,9 +25,7 @@ class Plane {
 
   int16_t* row(int y) { return data_.data() + stride_ * y + kPad; }
   const int16_t* row(int y) const { return data_.data() + stride_ * y + kPad; }
-  const int16_t* clamped_row(int64_t y) const {
-    return row(int(y < 0 ? 0 : y >= height ? height - 1 : y));
-  }
+  const int16_t* clamped_row(int64_t y) const { return row(int(y < 0 ? 0 : y >= height ? height - 1 : y)); }
   void pad_row(int y);
 
   int width, height;

@@ -46,8 +46,8 @@ class Predictions {
 template <class Sample>
 class Warper {
  public:
-  Warper(const std::vector<Plane>& planes, const Field& field, int width, int height, int maxval, Sample* warped,
-         uint8_t* valid)
+  Warper(const std::vector<Plane>& planes, const Field& field, int width, int height, int maxval,
+         Sample* warped, uint8_t* valid)
       : planes_(planes),
         field_(field),
         width_(width),
@@ -69,7 +69,8 @@ class Warper {
         for (const int across : {-1, 1}) {
           const Quarter q = quarter(column, row, across, down);
           const size_t start = size_t(q.part.top - all.top) * kSideBlock + (q.part.left - all.left);
-          if (q.part.width > 0 && q.part.height > 0) blend(planes_[c], q, own, predicted + start, blended + start);
+          if (q.part.width > 0 && q.part.height > 0)
+            blend(planes_[c], q, own, predicted + start, blended + start);
         }
       store(all, c, blended);
     }
@@ -88,7 +89,8 @@ class Warper {
 
   Quarter quarter(int column, int row, int across, int down) const {
     const int half = field_.block / 2;
-    const int left = column * field_.block + (across > 0 ? half : 0), top = row * field_.block + (down > 0 ? half : 0);
+    const int left = column * field_.block + (across > 0 ? half : 0);
+    const int top = row * field_.block + (down > 0 ? half : 0);
     return {{left, top, std::min(half, width_ - left), std::min(half, height_ - top)},
             neighbour(column, row, across, 0),
             neighbour(column, row, 0, down),
@@ -106,7 +108,8 @@ class Warper {
       const int b = neighbour_weight((q.part.top + y) & (s - 1), s), row = y * kSideBlock;
       for (int x = 0; x < q.part.width; ++x) {
         const int a = weights[x], i = row + x;
-        const int above = (64 - a) * predicted[i] + a * across[i], below = (64 - a) * down[i] + a * diagonal[i];
+        const int above = (64 - a) * predicted[i] + a * across[i],
+                  below = (64 - a) * down[i] + a * diagonal[i];
         out[i] = int16_t(((64 - b) * above + b * below + 2048) >> 12);
       }
     }
@@ -144,8 +147,8 @@ class Warper {
 };
 
 template <class Sample>
-void warp_as(const std::vector<Plane>& planes, const Field& field, int width, int height, int maxval, int threads,
-             Sample* warped, uint8_t* valid) {
+void warp_as(const std::vector<Plane>& planes, const Field& field, int width, int height, int maxval,
+             int threads, Sample* warped, uint8_t* valid) {
   const size_t pixels = size_t(width) * height;
   std::fill_n(warped, pixels * planes.size(), Sample{0});
   std::fill_n(valid, pixels, uint8_t{0});
@@ -158,16 +161,15 @@ void warp_as(const std::vector<Plane>& planes, const Field& field, int width, in
 
 }  // namespace
 
-void warp(const Picture& side, const Field& field, int width, int height, int channels, int maxval, int threads,
-          void* warped, uint8_t* valid) {
+void warp(const Picture& side, const Field& field, int width, int height, int channels, int maxval,
+          int threads, void* warped, uint8_t* valid) {
   const Field expected(field.block, width, height);
   if (field.columns != expected.columns || field.rows != expected.rows)
     throw Error(ErrorKind::argument, "warp: the field is that of a picture of another size");
   const std::vector<Plane> planes = convert(side, channels, maxval);
   if (maxval == 255)
     warp_as(planes, field, width, height, maxval, threads, static_cast<uint8_t*>(warped), valid);
-  else
-    warp_as(planes, field, width, height, maxval, threads, static_cast<uint16_t*>(warped), valid);
+  else warp_as(planes, field, width, height, maxval, threads, static_cast<uint16_t*>(warped), valid);
 }
 
 }  // namespace wyner::side
