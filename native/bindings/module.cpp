@@ -11,6 +11,7 @@ void bind_container(nb::module_& m);
 void bind_decode(nb::module_& m);
 void bind_fit(nb::module_& m);
 void bind_plane(nb::module_& m);
+void bind_side(nb::module_& m);
 void bind_side_inputs(nb::module_& m);
 void bind_weights(nb::module_& m);
 
@@ -25,5 +26,6 @@ NB_MODULE(_native, m) {
   bind_decode(m);
   bind_fit(m);
   bind_plane(m);
+  bind_side(m);
   bind_weights(m);
 }

@@ -12,6 +12,7 @@ from ... import _native
 from ...errors import SideImageError
 from ..base import Pixels, ProgressCallback, Settings, Side
 from ..overfit.fit import fit_picture
+from ..overfit.goal import expected_rate
 from ..overfit.model import payload_macs_per_pixel
 from ..overfit.stream import Picture
 from .alignment import field_between, warp_by
@@ -35,12 +36,14 @@ def encode(
     if settings.side_mode == "latents":
         field = check_of(side)
     else:
-        field = field_between(pixels, side.pixels, bool(settings.side_align))
+        rate = expected_rate(settings, pixels.shape[0] * pixels.shape[1]) if settings.side_align else None
+        field = field_between(pixels, side.pixels, rate)
     head = Head(settings.side_mode, field)
     start = write(head)
     settings = dataclasses.replace(settings, overhead_bytes=settings.overhead_bytes + len(start))
     height, width, channels = pixels.shape
-    inputs = _inputs(head, side, width, height, channels, 255 if pixels.itemsize == 1 else 65535)
+    maxval = 255 if pixels.itemsize == 1 else 65535
+    inputs = _inputs(head, side, width, height, channels, maxval, settings.threads)
     picture = Picture(pixels, inputs.full, inputs.half, inputs.gain(pixels))
     return start + fit_picture(picture, settings, progress).payload
 
@@ -55,7 +58,7 @@ def decode(
     head, rest = parse(payload)
     if head.mode == "latents" and check_of(side) != head.field:
         raise SideImageError("the side image's file is not the one that this file was made with")
-    inputs = _inputs(head, side, width, height, channels, maxval)
+    inputs = _inputs(head, side, width, height, channels, maxval, threads)
     decoded: Pixels = _native.overfit_decode(rest, width, height, channels, maxval, threads, inputs.full)
     return decoded
 
@@ -66,8 +69,10 @@ def macs_per_pixel(payload: bytes) -> float:
     return payload_macs_per_pixel(rest, EXTRAS[head.mode])
 
 
-def _inputs(head: Head, side: Side, width: int, height: int, channels: int, maxval: int) -> Inputs:
+def _inputs(
+    head: Head, side: Side, width: int, height: int, channels: int, maxval: int, threads: int
+) -> Inputs:
     if head.mode == "latents":
         return latent_inputs(side, width, height)
-    warped, valid = warp_by(side.pixels, head.field, width, height, channels, maxval)
+    warped, valid = warp_by(side.pixels, head.field, width, height, channels, maxval, threads)
     return WarpedInputs(warped, valid, head.mode == "full")

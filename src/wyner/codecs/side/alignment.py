@@ -1,46 +1,35 @@
-"""Alignment of the side picture with the coded one: a field in the file, and the picture that it warps.
-
-Until fields are coded, there is only the empty one: the side picture as it lies.
-"""
+"""Alignment of the side picture with the coded one, as bytes of the payload."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ...errors import CorruptError
 from ..base import Pixels
+from .align import Field, decode_field, encode_field, estimate_field, warp
+
+_COARSEST = 32
 
 
-def field_between(x: Pixels, y: Pixels, align: bool) -> bytes:
-    """The coded field that warps ``y`` onto ``x``; without ``align`` that of no motion."""
-    return b""
+def field_between(x: Pixels, y: Pixels, rate: float | None) -> bytes:
+    """The coded field that warps ``y`` onto ``x``; that of no motion without a ``rate``.
+
+    x, y: (H, W, C) uint8 or uint16, of any sizes. rate: bits per pixel of the file, about, > 0.
+    """
+    if rate is not None:
+        return encode_field(estimate_field(x, y, rate=rate))
+    rows, columns = (-(-size // _COARSEST) for size in x.shape[:2])
+    return encode_field(
+        Field(_COARSEST, np.zeros((rows, columns, 2), np.int16), np.ones((rows, columns), np.uint8))
+    )
 
 
 def warp_by(
-    y: Pixels, field: bytes, width: int, height: int, channels: int, maxval: int
+    y: Pixels, field: bytes, width: int, height: int, channels: int, maxval: int, threads: int
 ) -> tuple[Pixels, Pixels]:
     """The side picture warped by a coded field, and where it is valid.
 
     Returns (height, width, channels), uint8 for maxval 255 and uint16 for 65535, and uint8 (height, width), 1
     or 0. Raises CorruptError for a field that is none of a picture of this size.
     """
-    if field:
-        raise CorruptError("the field is malformed")
-    y = _converted(y, channels, maxval)[:height, :width]
-    warped = np.zeros((height, width, channels), y.dtype)
-    valid = np.zeros((height, width), np.uint8)
-    warped[: y.shape[0], : y.shape[1]] = y
-    valid[: y.shape[0], : y.shape[1]] = 1
-    return warped, valid
-
-
-def _converted(y: Pixels, channels: int, maxval: int) -> Pixels:
-    wide = y.astype(np.uint32)
-    if y.shape[2] != channels:
-        grey = (wide[..., :1] + 2 * wide[..., 1:2] + wide[..., -1:] + 2) >> 2 if channels == 1 else wide
-        wide = np.repeat(grey, channels, 2)
-    if y.dtype == np.uint8 and maxval == 65535:
-        wide = wide * 257
-    elif y.dtype == np.uint16 and maxval == 255:
-        wide = (wide * 255 + 32767) // 65535
-    return wide.astype(np.uint8 if maxval == 255 else np.uint16)
+    decoded = decode_field(field, width, height)
+    return warp(y, decoded, width, height, channels=channels, maxval=maxval, threads=threads)
