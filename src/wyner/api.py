@@ -209,14 +209,19 @@ def info(data: bytes | bytearray | memoryview, *, limits: Limits | None = None) 
 
 
 def compare(
-    original: ImageLike | bytes, other: ImageLike | bytes, *, limits: Limits | None = None
+    original: ImageLike | bytes,
+    other: ImageLike | bytes,
+    *,
+    side: SideLike | None = None,
+    limits: Limits | None = None,
 ) -> Comparison:
     """Compare two pictures of one size, depth and number of colour planes.
 
     Each is a picture as in ``encode``, the path of a ``.wyn`` file, or the bytes of a file of either kind.
+    side: the side image of ``other``, if it is a file that was made with one.
     Raises UsageError when the two cannot be compared, and the errors of reading and decoding.
     """
-    (a, _), (b, size) = _load(original, limits), _load(other, limits)
+    (a, _), (b, size) = _load(original, limits), _load(other, limits, side)
     error = metrics.mse(a.pixels, b.pixels)
     worst = max(
         int(np.abs(row_a.astype(np.int32) - row_b).max())
@@ -256,14 +261,16 @@ def as_image(image: ImageLike) -> Image:
     raise UsageError(f"a picture is an Image, an array, a PIL image or a path, not {type(image).__name__}")
 
 
-def _load(source: ImageLike | bytes, limits: Limits | None) -> tuple[Image, int | None]:
+def _load(
+    source: ImageLike | bytes, limits: Limits | None, side: SideLike | None = None
+) -> tuple[Image, int | None]:
     """A picture and, when it came as a file, the file's size in bytes."""
     if isinstance(source, (str, os.PathLike)):
         source = Path(source).read_bytes()
     if not isinstance(source, bytes):
         return as_image(source), None
     if source.startswith(container.SIGNATURE):
-        return decode(source, limits=limits), len(source)
+        return decode(source, side=side, limits=limits), len(source)
     from . import io
 
     return io.read(source, limits=limits), len(source)

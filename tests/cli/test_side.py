@@ -31,6 +31,9 @@ def test_encode_decode_test_and_info(folder, capsys):
     assert main(["decode", "left.wyn", "--side", "right.png", "-o", "out.png"]) == 0
     assert PilImage.open("out.png").size == (70, 64)
     assert main(["test", "left.wyn", "--side", "right.png"]) == 0
+    assert main(["compare", "left.png", "left.wyn", "--side", "right.png", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["psnr_db"] > 25
+    assert main(["compare", "left.png", "left.wyn"]) == 7
     assert main(["test", "left.wyn"]) == 7
     assert main(["decode", "left.wyn", "--side", "left.png", "-o", "other.png"]) == 7
     assert not (folder / "other.png").exists()

@@ -77,7 +77,9 @@ def compare(arguments: argparse.Namespace) -> int:
     reporter, limits = Reporter("compare", arguments.json), limits_of(arguments)
     name = arguments.other
     try:
-        found = api.compare(read_bytes(arguments.original), read_bytes(name), limits=limits)
+        found = api.compare(
+            read_bytes(arguments.original), read_bytes(name), side=side_of(arguments), limits=limits
+        )
     except FAILURES as error:
         reporter.failure(name, error)
         return reporter.code

@@ -106,6 +106,7 @@ def _add_inspection(commands: argparse._SubParsersAction[argparse.ArgumentParser
     parser = _command(commands, "compare", "commands.compare", "measure a compressed picture")
     parser.add_argument("original", metavar="ORIGINAL", help="picture or .wyn file")
     parser.add_argument("other", metavar="OTHER", help="picture or .wyn file; its size gives the bit rate")
+    parser.add_argument("--side", metavar="REF", help="side image of OTHER, if it was made with one")
     _add_common(parser, parallel=False)
 
 
