@@ -10,7 +10,6 @@ namespace {
 
 constexpr float kWeightOfMean = 1.0f / 16;
 constexpr float kLumaSteps = 16;  // luma is in quarters of an 8-bit step
-constexpr float kUse = 0.6f;
 // In noises. A prediction does no harm where it errs by less than the codec; without one nothing is known.
 constexpr float kUnknown = 0.5f;
 
@@ -46,12 +45,12 @@ float own_variance(const Plane& x, const Block& block) {
   return std::max(0.0f, float(squares) / count - mean * mean) / kLumaSteps;
 }
 
-float bits_for(float mean_square, const Block& block, float noise) {
-  return kUse * 0.5f * float(block.width * block.height) * std::log2(1 + mean_square / noise);
+float bits_for(float mean_square, const Block& block, Coding coding) {
+  return coding.use * 0.5f * float(block.width * block.height) * std::log2(1 + mean_square / coding.noise);
 }
 
-float bits_without_prediction(const Plane& x, const Block& block, float noise) {
-  return bits_for(own_variance(x, block) + kUnknown * noise, block, noise);
+float bits_without_prediction(const Plane& x, const Block& block, Coding coding) {
+  return bits_for(own_variance(x, block) + kUnknown * coding.noise, block, coding);
 }
 
 }  // namespace wyner::side

@@ -15,9 +15,14 @@ float mean_square(int64_t sum, int64_t squares, int count);
 // That of the block's own samples around their mean.
 float own_variance(const Plane& x, const Block& block);
 
-// Bits for a block whose prediction leaves this mean square, in a codec that leaves `noise`. About: what
-// coefficients of that variance need, times the share of such savings that a codec makes.
-float bits_for(float mean_square, const Block& block, float noise);
-float bits_without_prediction(const Plane& x, const Block& block, float noise);
+// What the estimator knows of the codec that will use the prediction.
+struct Coding {
+  float noise;  // the mean square error that it will leave, in 8-bit steps, > 0
+  float use;    // the share that it will save of the bits that coefficients of known variance need, 0..1
+};
+
+// Bits for a block whose prediction leaves this mean square.
+float bits_for(float mean_square, const Block& block, Coding coding);
+float bits_without_prediction(const Plane& x, const Block& block, Coding coding);
 
 }  // namespace wyner::side

@@ -39,12 +39,12 @@ float VectorBits::component(float zero, float nonzero, int error) {
   return nonzero + 1.5f + 1.8f * std::log2(float(std::abs(error)));
 }
 
-Refiner::Refiner(const Plane& x, const Plane& y, Field& field, float noise)
-    : x_(x), y_(y), field_(field), noise_(noise), data_(field.vectors.size()) {
+Refiner::Refiner(const Plane& x, const Plane& y, Field& field, Coding coding)
+    : x_(x), y_(y), field_(field), coding_(coding), data_(field.vectors.size()) {
   for (int row = 0; row < field_.rows; ++row)
     for (int column = 0; column < field_.columns; ++column) {
       const Block b = block(column, row);
-      without_.push_back(bits_without_prediction(x_, b, noise_));
+      without_.push_back(bits_without_prediction(x_, b, coding_));
     }
 }
 
@@ -55,7 +55,7 @@ Block Refiner::block(int column, int row) const {
 
 float Refiner::data_bits(int column, int row, Vector v) const {
   const Block b = block(column, row);
-  return bits_for(mean_square_error(x_, y_, b, v), b, noise_);
+  return bits_for(mean_square_error(x_, y_, b, v), b, coding_);
 }
 
 Vector Refiner::guess(int column, int row) const {
@@ -196,7 +196,7 @@ void Refiner::sweep_block_blended(int column, int row, Overlap& overlap) {
   const Vector own = field_.vectors[i];
   const Block region = overlap.region(column, row);
   const auto data = [&](Vector v) {
-    return bits_for(overlap.mean_square_error(column, row, v), region, noise_);
+    return bits_for(overlap.mean_square_error(column, row, v), region, coding_);
   };
   float best = field_bits_around(column, row, own, true) + data(own);
   Vector choice = own;

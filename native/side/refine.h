@@ -42,8 +42,8 @@ class Candidates {
 
 class Refiner {
  public:
-  // Luma planes of luma.h; fills in `field`. `noise`: as estimate() in estimate.h.
-  Refiner(const Plane& x, const Plane& y, Field& field, float noise);
+  // Luma planes of luma.h; fills in `field`.
+  Refiner(const Plane& x, const Plane& y, Field& field, Coding coding);
 
   // Chooses among coarse displacements and those of blocks before, then searches around.
   void start(const CoarseField& coarse);
@@ -76,7 +76,7 @@ class Refiner {
 
   const Plane &x_, &y_;
   Field& field_;
-  float noise_;
+  Coding coding_;
   VectorBits bits_;
   std::vector<float> data_;     // bits of each block at its present vector
   std::vector<float> without_;  // without a prediction

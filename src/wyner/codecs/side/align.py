@@ -20,6 +20,8 @@ from ..base import Pixels
 DEFAULT_RATE = 0.3
 NOISE_AT_ONE_BIT = 9.0
 """Mean square error, in 8-bit steps, assumed at one bit per pixel; it is divided by the rate at others."""
+USE = 0.6
+"""Share of the bits that a prediction could save which the codec is taken to save."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +66,9 @@ def estimate_field(
         raise UsageError(f"rate is {rate:g}, it must be positive and finite")
     if block_size not in (None, 8, 16, 32):
         raise UsageError(f"block size is {block_size}, it must be 8, 16 or 32")
-    return Field(*_native.side_estimate(_checked(x), _checked(y), block_size or 0, NOISE_AT_ONE_BIT / rate))
+    return Field(
+        *_native.side_estimate(_checked(x), _checked(y), block_size or 0, NOISE_AT_ONE_BIT / rate, USE)
+    )
 
 
 def encode_field(field: Field) -> bytes:
