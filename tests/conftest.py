@@ -29,6 +29,7 @@ class FakeCodec(types.ModuleType):
 
     CODEC_ID = 1
     VERSION = 1
+    TAKES_SIDE = False
 
     def __init__(self) -> None:
         super().__init__("wyner.codecs.overfit")

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "bindings/convert.h"
+#include "bindings/side_argument.h"
 #include "overfit/codec.h"
 
 namespace nb = nanobind;
@@ -36,10 +37,10 @@ void copy_groups(const std::vector<int>& from, std::array<int, kGroups>& to, con
   std::copy(from.begin(), from.end(), to.begin());
 }
 
-Network make_network(const Header& header, const IntVector& params) {
+Network make_network(const Header& header, const IntVector& params, const SideInputs& side) {
   require(header.model >= 0 && header.model < model_count(), "no such model");
   check_header(header, wyner::ErrorKind::argument);
-  Network net(header);
+  Network net(header, side.extras);
   require(params.shape(0) == net.params.size(),
           "params must have " + std::to_string(net.params.size()) + " entries");
   std::copy_n(params.data(), net.params.size(), net.params.begin());
@@ -65,27 +66,30 @@ std::vector<Plane> make_latents(const std::vector<IntPlane>& arrays, int width, 
 struct Source {
   Network net;
   std::vector<Plane> latents;
+  const SideInputs& side;
 };
 
 Source make_source(int width, int height, int model, int fa, int fu, const std::vector<int>& k,
-                   const std::vector<int>& s, const IntVector& params,
-                   const std::vector<IntPlane>& latents) {
+                   const std::vector<int>& s, const IntVector& params, const std::vector<IntPlane>& latents,
+                   const SideInputs* given) {
   make_picture(width, height);
   Header header{model, int(latents.size()), fa, fu};
   copy_groups(k, header.k, "k");
   copy_groups(s, header.s, "s");
   std::vector<Plane> planes = make_latents(latents, width, height);
-  return {make_network(header, params), std::move(planes)};
+  const SideInputs& side = side_of(given, width, height);
+  return {make_network(header, params, side), std::move(planes), side};
 }
 
 template <class Sample>
-nb::object render_samples(const Network& net, std::vector<Plane>&& latents, const Picture& p, int threads) {
+nb::object render_samples(const Network& net, std::vector<Plane>&& latents, const Picture& p, int threads,
+                          const SideInputs& side) {
   const size_t height = p.height, width = p.width, channels = p.channels;
   std::unique_ptr<Sample[]> samples;
   {
     nb::gil_scoped_release release;
     samples = std::make_unique_for_overwrite<Sample[]>(height * width * channels);
-    render(net, std::move(latents), p, threads, samples.get());
+    render(net, std::move(latents), p, threads, samples.get(), side);
   }
   Sample* pixels = samples.get();
   nb::capsule owner(pixels, [](void* q) noexcept { delete[] static_cast<Sample*>(q); });
@@ -93,19 +97,22 @@ nb::object render_samples(const Network& net, std::vector<Plane>&& latents, cons
   return nb::cast(nb::ndarray<nb::numpy, Sample>(pixels, {height, width, channels}, owner));
 }
 
-nb::object render_any(const Network& net, std::vector<Plane>&& latents, const Picture& p, int threads) {
+nb::object render_any(const Network& net, std::vector<Plane>&& latents, const Picture& p, int threads,
+                      const SideInputs& side) {
   require(threads >= 1, "threads must be at least 1");
-  return p.maxval == 255 ? render_samples<uint8_t>(net, std::move(latents), p, threads)
-                         : render_samples<uint16_t>(net, std::move(latents), p, threads);
+  return p.maxval == 255 ? render_samples<uint8_t>(net, std::move(latents), p, threads, side)
+                         : render_samples<uint16_t>(net, std::move(latents), p, threads, side);
 }
 
-nb::object overfit_decode(nb::bytes payload, int width, int height, int channels, int maxval, int threads) {
+nb::object overfit_decode(nb::bytes payload, int width, int height, int channels, int maxval, int threads,
+                          const SideInputs* given) {
   const Picture picture = make_picture(width, height, channels, maxval);
+  const SideInputs& side = side_of(given, width, height);
   Decoded decoded = [&] {
     nb::gil_scoped_release release;
-    return decode_payload(bytes_data(payload), payload.size(), width, height);
+    return decode_payload(bytes_data(payload), payload.size(), width, height, side);
   }();
-  return render_any(decoded.network, std::move(decoded.latents), picture, threads);
+  return render_any(decoded.network, std::move(decoded.latents), picture, threads, side);
 }
 
 nb::list latent_arrays(const std::vector<Plane>& latents) {
@@ -123,13 +130,14 @@ nb::list to_list(const std::array<int, kGroups>& values) {
   return list;
 }
 
-nb::dict overfit_inspect(nb::bytes payload, int width, int height) {
+nb::dict overfit_inspect(nb::bytes payload, int width, int height, const SideInputs* given) {
   make_picture(width, height);
+  const SideInputs& side = side_of(given, width, height);
   Bits bits;
   Decoded decoded = [&] {
     nb::gil_scoped_release release;
-    Decoded d = decode_payload(bytes_data(payload), payload.size(), width, height);
-    bits = count_bits(d.network, d.latents);
+    Decoded d = decode_payload(bytes_data(payload), payload.size(), width, height, side);
+    bits = count_bits(d.network, d.latents, side);
     return d;
   }();
   const Header& h = decoded.network.header;
@@ -150,36 +158,52 @@ nb::dict overfit_inspect(nb::bytes payload, int width, int height) {
 }
 
 nb::bytes overfit_encode(int width, int height, int model, int fa, int fu, std::vector<int> k,
-                         std::vector<int> s, IntVector params, std::vector<IntPlane> latents) {
-  const Source source = make_source(width, height, model, fa, fu, k, s, params, latents);
+                         std::vector<int> s, IntVector params, std::vector<IntPlane> latents,
+                         const SideInputs* side) {
+  const Source source = make_source(width, height, model, fa, fu, k, s, params, latents, side);
   const std::vector<uint8_t> payload = [&] {
     nb::gil_scoped_release release;
-    return encode_payload(source.net, source.latents);
+    return encode_payload(source.net, source.latents, source.side);
   }();
   return nb::bytes(payload.data(), payload.size());
 }
 
 nb::tuple overfit_bits(int width, int height, int model, int fa, int fu, std::vector<int> k,
-                       std::vector<int> s, IntVector params, std::vector<IntPlane> latents) {
-  const Source source = make_source(width, height, model, fa, fu, k, s, params, latents);
+                       std::vector<int> s, IntVector params, std::vector<IntPlane> latents,
+                       const SideInputs* side) {
+  const Source source = make_source(width, height, model, fa, fu, k, s, params, latents, side);
   const Bits bits = [&] {
     nb::gil_scoped_release release;
-    return count_bits(source.net, source.latents);
+    return count_bits(source.net, source.latents, source.side);
   }();
   return nb::make_tuple(bits.network, bits.grids);
 }
 
 nb::object overfit_render(int width, int height, int channels, int maxval, int fu, int model,
                           std::vector<int> k, IntVector params, std::vector<IntPlane> latents,
-                          int threads) {
+                          int threads, const SideInputs* given) {
   const Picture picture = make_picture(width, height, channels, maxval);
   Header header{model, int(latents.size()), 4, fu};
   copy_groups(k, header.k, "k");
   std::vector<Plane> planes = make_latents(latents, width, height);
-  const Network net = make_network(header, params);
+  const SideInputs& side = side_of(given, width, height);
+  const Network net = make_network(header, params, side);
   check_params(net, wyner::ErrorKind::argument);
   check_render_bounds(net, wyner::ErrorKind::argument);
-  return render_any(net, std::move(planes), picture, threads);
+  return render_any(net, std::move(planes), picture, threads, side);
+}
+
+// Priors of all parameters for some grids and extra inputs, in stream order.
+nb::tuple overfit_priors(int index, int grids, int arm, int syn) {
+  require(grids >= 1 && grids <= kMaxGrids, "grids must be in 1..9");
+  require((arm == 0 || arm == kSideContexts) && (syn == 0 || syn == kSidePlanes), "no such extra inputs");
+  std::vector<int32_t> mean, scale;
+  for (const Slot& slot : parameter_slots(model(index), grids, {arm, syn})) {
+    mean.push_back(slot.mean);
+    scale.push_back(slot.scale);
+  }
+  const size_t size = mean.size();
+  return nb::make_tuple(to_array(std::move(mean), {size}), to_array(std::move(scale), {size}));
 }
 
 nb::list overfit_models() {
@@ -204,24 +228,27 @@ nb::list overfit_models() {
 
 void bind_decode(nb::module_& m) {
   m.def("overfit_decode", overfit_decode, "payload"_a, "width"_a, "height"_a, "channels"_a, "maxval"_a,
-        "threads"_a = 1,
+        "threads"_a = 1, "side"_a = nb::none(),
         "Decode a payload to an (height, width, channels) array, uint8 if maxval is 255 and uint16 if\n"
-        "65535. The result does not depend on `threads`. Raises CorruptError or UnsupportedError.");
-  m.def("overfit_inspect", overfit_inspect, "payload"_a, "width"_a, "height"_a,
+        "65535. The result does not depend on `threads`. side: the SideInputs it was made with, if any. Raises\n"
+        "CorruptError or UnsupportedError.");
+  m.def("overfit_inspect", overfit_inspect, "payload"_a, "width"_a, "height"_a, "side"_a = nb::none(),
         "The integers in a payload: model, grids, fa, fu, k and s (12 each), params (int32, in the order\n"
         "of the specification, absent ones zero), latents (int32 (rows, columns), finest grid first), and\n"
         "the ideal sizes network_bytes and grid_bytes. Raises CorruptError or UnsupportedError.");
   m.def("overfit_encode", overfit_encode, "width"_a, "height"_a, "model"_a, "fa"_a, "fu"_a, "k"_a, "s"_a,
-        "params"_a, "latents"_a,
+        "params"_a, "latents"_a, "side"_a = nb::none(),
         "Write a payload from the integers that overfit_inspect returns. Raises ValueError for anything\n"
         "that a decoder would reject.");
   m.def("overfit_bits", overfit_bits, "width"_a, "height"_a, "model"_a, "fa"_a, "fu"_a, "k"_a, "s"_a,
-        "params"_a, "latents"_a,
+        "params"_a, "latents"_a, "side"_a = nb::none(),
         "Ideal code length in bits of what overfit_encode would write: (header and parameters, [per grid,\n"
         "finest first]). Raises like overfit_encode.");
   m.def("overfit_render", overfit_render, "width"_a, "height"_a, "channels"_a, "maxval"_a, "fu"_a,
-        "model"_a, "k"_a, "params"_a, "latents"_a, "threads"_a = 1,
+        "model"_a, "k"_a, "params"_a, "latents"_a, "threads"_a = 1, "side"_a = nb::none(),
         "The picture that latents and parameters stand for, as overfit_decode returns it.");
+  m.def("overfit_priors", overfit_priors, "model"_a, "grids"_a, "arm"_a = 0, "syn"_a = 0,
+        "Prior (mean, scale) of every parameter, in stream order, with so many contexts and planes of side inputs.");
   m.def("overfit_models", overfit_models,
         "The models: dicts of S, F, N, M, grids, kdef (12), mean (int32, Q14) and scale (int32).");
 }

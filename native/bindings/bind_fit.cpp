@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "bindings/side_argument.h"
 #include "overfit/fit_engine.h"
 #include "overfit/model.h"
 
@@ -30,26 +31,29 @@ nb::object float_array(std::vector<size_t> shape, Fill fill) {
   return nb::cast(nb::ndarray<nb::numpy, float>(data.release(), shape.size(), shape.data(), owner));
 }
 
-void set_model_prior(Fitter& fitter, const wyner::overfit::Model& model, int grids) {
+void set_model_prior(Fitter& fitter, const wyner::overfit::Model& model, int grids, wyner::overfit::Extras extras) {
   std::vector<float> mean, inverse;
-  for (const auto& slot : wyner::overfit::parameter_slots(model, grids)) {
-    mean.push_back(slot.absent ? 0.0f : std::ldexp(float(model.mean[slot.prior]), -wyner::overfit::kMeanBits));
-    inverse.push_back(slot.absent ? 0.0f : std::exp2(14.0f - float(model.scale[slot.prior]) / 16.0f));
+  for (const auto& slot : wyner::overfit::parameter_slots(model, grids, extras)) {
+    mean.push_back(slot.absent ? 0.0f : std::ldexp(float(slot.mean), -wyner::overfit::kMeanBits));
+    inverse.push_back(slot.absent ? 0.0f : std::exp2(14.0f - float(slot.scale) / 16.0f));
   }
   fitter.params() = mean;
   fitter.set_prior(std::move(mean), std::move(inverse));
 }
 
-void construct(Fitter* self, const Image& image, int model, int grids, int threads, uint32_t seed) {
+void construct(Fitter* self, const Image& image, int model, int grids, int threads, uint32_t seed,
+               const wyner::overfit::SideInputs* given) {
   const auto& m = wyner::overfit::model(model);
   const int planes = int(image.shape(0));
   if (planes != 1 && planes != 3) throw std::invalid_argument("image must have shape (1 or 3, H, W)");
   if (image.shape(1) == 0 || image.shape(2) == 0) throw std::invalid_argument("the image is empty");
   if (grids < 1 || grids > wyner::overfit::kMaxGrids) throw std::invalid_argument("grids must be 1..9");
   if (threads < 1 || threads > 256) throw std::invalid_argument("threads must be 1..256");
-  new (self) Fitter(image.data(), planes, int(image.shape(2)), int(image.shape(1)), {m.S, m.F, m.N, m.M}, grids,
-                    threads, seed);
-  set_model_prior(*self, m, grids);
+  const int width = int(image.shape(2)), height = int(image.shape(1));
+  const wyner::overfit::SideInputs& side = side_of(given, width, height);
+  const wyner::FitSizes sizes{m.S, m.F, m.N, m.M, side.extras.arm, side.extras.syn};
+  new (self) Fitter(image.data(), planes, width, height, sizes, grids, threads, seed, side);
+  set_model_prior(*self, m, grids, side.extras);
 }
 
 void set_params(Fitter& self, const Vector& values) {
@@ -113,7 +117,8 @@ nb::tuple run(Fitter& self, int steps, float lr_latents, float lr_params, float 
 void bind_fit(nb::module_& m) {
   nb::class_<Fitter>(m, "Fitter", "Fits latents and networks of one image; see native/overfit/fit_engine.h.")
       .def("__init__", &construct, "image"_a, "model"_a, "grids"_a, "threads"_a = 1, "seed"_a = 0,
-           "image: float32 (1 or 3, H, W) in [0, 1]. Parameters begin at the model's prior, latents at 0.\n"
+           "side"_a = nb::none(),
+           "image: float32 (1 or 3, H, W) in [0, 1]. side: SideInputs of its size, if any. Parameters begin at the model's prior, latents at 0.\n"
            "Raises ValueError for other shapes and UnsupportedError for an unknown model.")
       .def("get_params", [](Fitter& f) { return vector_array(f.params()); }, "float32, order of the specification")
       .def("set_params", &set_params, "values"_a)

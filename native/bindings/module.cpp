@@ -11,6 +11,8 @@ void bind_container(nb::module_& m);
 void bind_decode(nb::module_& m);
 void bind_fit(nb::module_& m);
 void bind_plane(nb::module_& m);
+void bind_side(nb::module_& m);
+void bind_side_inputs(nb::module_& m);
 void bind_weights(nb::module_& m);
 
 NB_MODULE(_native, m) {
@@ -20,8 +22,10 @@ NB_MODULE(_native, m) {
   register_errors();
   bind_coder(m);
   bind_container(m);
+  bind_side_inputs(m);  // before those whose arguments it defines
   bind_decode(m);
   bind_fit(m);
   bind_plane(m);
+  bind_side(m);
   bind_weights(m);
 }

@@ -11,7 +11,7 @@
 
 namespace wyner::WYNER_ISA {
 void fit_arm(ArmTask& t);
-int fit_arm_scratch(int width);
+int fit_arm_scratch(int width, int E);
 }  // namespace wyner::WYNER_ISA
 
 namespace {
@@ -43,15 +43,16 @@ inline Rate laplace(V error, V s_raw, float scale) {
 }
 
 // Weights in the shapes that the passes want, input by input, and the sums of their gradients. Backward, layers that
-// share their inputs are one matrix, [w1; wl].
-template <int S, int F, int N>
+// share their inputs are one matrix, [w1; wl]. What the four latents of a quad do not share are S neighbours and E
+// contexts from a side picture.
+template <int S, int F, int N, int E>
 struct Weights {
-  static constexpr int A = S + F;
+  static constexpr int A = S + F + E, I = S + E;
   const float *b1, *w2_back, *b2, *wo_back, *bo;
-  float w1[S * N], w1_features[F * N], w2[N * N], wo[N * 2], wl[S * 2], wl_features[F * 2];
+  float w1[I * N], w1_features[F * N], w2[N * N], wo[N * 2], wl[I * 2], wl_features[F * 2];
   float neighbours_back[(N + 2) * S], features_back[(N + 2) * F];
-  V gw1[N * S] = {}, gfeatures[(N + 2) * F] = {}, gb1[N + 2] = {}, gw2[N * N] = {}, gb2[N] = {};
-  V gwo[2 * N] = {}, gwl[2 * S] = {};
+  V gw1[N * I] = {}, gfeatures[(N + 2) * F] = {}, gb1[N + 2] = {}, gw2[N * N] = {}, gb2[N] = {};
+  V gwo[2 * N] = {}, gwl[2 * I] = {};
 
   explicit Weights(const float* p) {
     const float* first = p;
@@ -63,10 +64,12 @@ struct Weights {
     bo = direct + 2 * A;
     transpose(first, A, N, S, w1, N);
     transpose(first + S, A, N, F, w1_features, N);
+    transpose(first + S + F, A, N, E, w1 + S * N, N);
     transpose(w2_back, N, N, N, w2, N);
     transpose(wo_back, N, 2, N, wo, 2);
     transpose(direct, A, 2, S, wl, 2);
     transpose(direct + S, A, 2, F, wl_features, 2);
+    transpose(direct + S + F, A, 2, E, wl + S * 2, 2);
     columns(first, A, N, S, neighbours_back, S);
     columns(direct, A, 2, S, neighbours_back + N * S, S);
     columns(first + S, A, N, F, features_back, F);
@@ -75,20 +78,22 @@ struct Weights {
 
   // Gradients of all parameters, in their order.
   void reduce(float* g) const {
-    float w1_sums[N * S], wl_sums[2 * S], feature_sums[(N + 2) * F];
-    put_sums(gw1, N * S, w1_sums);
-    put_sums(gwl, 2 * S, wl_sums);
+    float w1_sums[N * I], wl_sums[2 * I], feature_sums[(N + 2) * F];
+    put_sums(gw1, N * I, w1_sums);
+    put_sums(gwl, 2 * I, wl_sums);
     put_sums(gfeatures, (N + 2) * F, feature_sums);
-    columns(w1_sums, S, N, S, g, A);
+    columns(w1_sums, I, N, S, g, A);
     columns(feature_sums, F, N, F, g + S, A);
+    columns(w1_sums + S, I, N, E, g + S + F, A);
     g += N * A;
     put_sums(gb1, N, g);
     put_sums(gw2, N * N, g + N);
     put_sums(gb2, N, g + N + N * N);
     g += 2 * N + N * N;
     put_sums(gwo, 2 * N, g);
-    columns(wl_sums, S, 2, S, g + 2 * N, A);
+    columns(wl_sums, I, 2, S, g + 2 * N, A);
     columns(feature_sums + N * F, F, 2, F, g + 2 * N + S, A);
+    columns(wl_sums + S, I, 2, E, g + 2 * N + S + F, A);
     put_sums(gb1 + N, 2, g + 2 * N + 2 * A);
   }
 };
@@ -102,40 +107,44 @@ struct LessLatent {
   }
 };
 
-template <int S, int F, int N>
+template <int S, int F, int N, int E>
 struct Arm {
-  Weights<S, F, N> weights;
+  static constexpr int I = S + E;
+  Weights<S, F, N, E> weights;
   QuadRows rows;
+  KnownRows<E> known;
   static constexpr QuadSources<S> sources{};
   V bits{};
   // One block of each phase. h1 holds hidden units, then their gradients, followed by those of (mu, s);
   // h2 hidden units, then their gradients.
   Block feature_part[N + 2], h1[kPhases][N + 2], h2[kPhases][N];
   RowView features;
-  const float *x[kPhases][S], *own[kPhases];  // neighbours, and the latents themselves
+  const float *x[kPhases][I], *own[kPhases];  // neighbours and known contexts, and the latents themselves
   QuadGradients<S> dx;
 
-  Arm(const ArmTask& t) : weights(t.params), rows(t.scratch, t.w) {}
+  Arm(const ArmTask& t)
+      : weights(t.params), rows(t.scratch, t.w), known(t.scratch + QuadRows::floats(t.w), t.w) {}
 
-  PointerView<S> neighbours() const { return {x}; }
+  PointerView<I> inputs() const { return {x}; }
 
   // Names what the quads of rows y and y + 1 from column 2 x0 on read.
   void locate(const ArmTask& t, int y, int x0) {
     features = {t.features + (y >> 1) * t.feature_stride + x0, t.feature_plane};
     for (int phase = 0; phase < kPhases; ++phase) {
       for (int c = 0; c < S; ++c) x[phase][c] = rows.neighbour(y, phase, c) + x0;
+      for (int c = 0; c < E; ++c) x[phase][S + c] = known.context(phase, c) + x0;
       own[phase] = rows.latents(y, phase) + x0;
     }
   }
 
   void forward() {
-    const Weights<S, F, N>& w = weights;
+    const Weights<S, F, N, E>& w = weights;
     const BlockView<N + 2> one = view(h1), out = view(h1, N);
     dense<F, N>(w.w1_features, features, 1, bias(w.b1), into(view(&feature_part)));
     dense<F, 2>(w.wl_features, features, 1, bias(w.bo), into(view(&feature_part, N)));
-    dense<S, N>(w.w1, neighbours(), kPhases, SharedView{feature_part}, relu_into(one));
+    dense<I, N>(w.w1, inputs(), kPhases, SharedView{feature_part}, relu_into(one));
     dense<N, N>(w.w2, one, kPhases, bias(w.b2), relu_into(view(h2)));
-    dense<S, 2>(w.wl, neighbours(), kPhases, LessLatent{feature_part + N, own}, into(out));
+    dense<I, 2>(w.wl, inputs(), kPhases, LessLatent{feature_part + N, own}, into(out));
     dense<N, 2>(w.wo, view(h2), kPhases, no_bias(), [out](int o, int b, int p, V v) { out(o, b, p) += v; });
   }
 
@@ -158,16 +167,16 @@ struct Arm {
   }
 
   void backward() {
-    Weights<S, F, N>& w = weights;
+    Weights<S, F, N, E>& w = weights;
     const BlockView<N + 2> one = view(h1), out = view(h1, N);
     const BlockView<N> two = view(h2);
     outer<N, 2>(out, two, kPhases, w.gwo);
-    outer<S, 2>(out, neighbours(), kPhases, w.gwl);
+    outer<I, 2>(out, inputs(), kPhases, w.gwl);
     dense<2, N>(w.wo_back, out, kPhases, no_bias(), relu_gradient_over(two));
     bias_sum<N>(two, kPhases, w.gb2);
     outer<N, N>(two, one, kPhases, w.gw2);
     dense<N, N>(w.w2_back, two, kPhases, no_bias(), relu_gradient_over(one));
-    outer<S, N>(one, neighbours(), kPhases, w.gw1);
+    outer<I, N>(one, inputs(), kPhases, w.gw1);
     dense<N + 2, S>(w.neighbours_back, one, kPhases, no_bias(), [this](int c, int phase, int p, V v) {
       store(dx.neighbour(phase, c) + p * kLanes, v);
     });
@@ -192,6 +201,7 @@ struct Arm {
     for (int y = t.row0; y < t.row1; y += 2) {
       rows.read(t, y);
       rows.read(t, y + 1);
+      known.read(t, y);
       for (int x0 = 0; 2 * x0 < t.w; x0 += kBlock) {
         locate(t, y, x0);
         forward();
@@ -211,14 +221,15 @@ struct Arm {
 
 template <int S, int F, int N>
 void run(ArmTask& t) {
-  Arm<S, F, N>(t).run(t);
+  if (t.E) Arm<S, F, N, kSideContexts>(t).run(t);
+  else Arm<S, F, N, 0>(t).run(t);
 }
 
 }  // namespace
 
 namespace wyner::WYNER_ISA {
 
-int fit_arm_scratch(int width) { return QuadRows::floats(width); }
+int fit_arm_scratch(int width, int E) { return QuadRows::floats(width) + KnownRows<kSideContexts>::floats(width, E); }
 
 void fit_arm(ArmTask& t) {
   switch (t.S) {

@@ -11,18 +11,20 @@ constexpr int kPadRows = 3;    // rows above row 0
 constexpr int kBlock = 32;     // pixels that layers treat at once: every other one of kColumns
 constexpr int kColumns = 64;   // strides are multiples
 constexpr int kMaxContexts = 20;
+constexpr int kSideContexts = 4, kSidePlanes = 6;  // E and X where there is a side picture
 constexpr int kOffsets[kMaxContexts][2] = {
     {0, -1}, {-1, 0}, {-1, -1}, {-1, 1}, {0, -2}, {-2, 0}, {-1, -2}, {-1, 2}, {-2, -1}, {-2, 1},
     {0, -3}, {-3, 0}, {-2, -2}, {-2, 2}, {-1, -3}, {-3, -1}, {-3, 1}, {-2, -3}, {-2, 3}, {-3, -2}};
 
 // Rate and gradients of one strip of rows of one grid.
 struct ArmTask {
-  int S, F, N;
+  int S, F, N, E;
   const float* params;   // arm.w1 ... arm.bo, in order
   int w, h, stride, row0, row1;  // row0 is even
   const float* q;        // latents after the quantiser proxy
   const float* features; // F maps of half size
   int feature_stride, feature_plane;
+  const float* const* side;  // E planes of known contexts, as q
   float gradient_scale;  // of the loss with respect to one bit
   float* gq;             // out: gradient, rows row0..row1-1
   float* halo;           // out: gradient of the kPadRows rows above row0 (stride floats each)
@@ -34,13 +36,14 @@ struct ArmTask {
 
 // The finest upsampling, synthesis, loss and all the way back for one strip of rows.
 struct SynthTask {
-  int G, M, planes;      // planes: 1 or 3 planes of the picture
+  int G, M, X, planes;   // planes: 1 or 3 planes of the picture
   const float* params;   // syn.w1 ... syn.d2, in order
   const float* taps;     // 4, of the finest upsampling
   int w, h, stride, row0, row1;  // row0 is even
   const float* u0;       // the finest plane
   const float* const* v; // the G - 1 others before the finest upsampling
   int v_stride;
+  const float* const* side;  // X known planes, as u0
   const float* image;    // `planes` planes in [0, 1]
   int image_plane;
   float gradient_scale;  // 2 / (number of samples)
@@ -113,9 +116,9 @@ struct FilterTask {
 struct FitKernels {
   int lanes;
   void (*arm)(ArmTask&);
-  int (*arm_scratch_floats)(int width);
+  int (*arm_scratch_floats)(int width, int E);
   void (*synth)(SynthTask&);
-  int (*synth_scratch_floats)(int width, int G);
+  int (*synth_scratch_floats)(int width, int G, int X);
   void (*quantise)(QuantiseRow&);
   void (*adam)(AdamRow&);
   void (*up_forward)(FilterTask&);

@@ -7,9 +7,9 @@
 
 namespace wyner::WYNER_ISA {
 void fit_arm(ArmTask& t);
-int fit_arm_scratch(int width);
+int fit_arm_scratch(int width, int E);
 void fit_synth(SynthTask& t);
-int fit_synth_scratch(int width, int G);
+int fit_synth_scratch(int width, int G, int X);
 void up_forward(FilterTask& t);
 void up_backward(FilterTask& t);
 void pre_forward(FilterTask& t);

@@ -118,4 +118,29 @@ class QuadRows {
   Ring gradients_;
 };
 
+// Contexts from a side picture of the quads of two rows, split likewise.
+template <int E>
+class KnownRows {
+ public:
+  static int floats(int w, int planes) { return planes * 4 * half_floats(w); }
+
+  KnownRows(float* scratch, int w) : half_(half_floats(w)), at_(scratch + wyner::kPad) {
+    std::memset(scratch, 0, sizeof(float) * floats(w, E));
+  }
+
+  void read(const wyner::ArmTask& t, int y) {
+    for (int c = 0; c < E; ++c)
+      for (int r = 0; r < 2; ++r) {
+        const int row = clampi(y + r, 0, t.h - 1);  // below the last row nothing has a gradient
+        float* dst = at_ + (4 * c + 2 * r) * half_;
+        split_row(t.side[c] + long(row) * t.stride, t.w, dst, dst + half_);
+      }
+  }
+  const float* context(int phase, int c) const { return at_ + (4 * c + phase) * half_; }
+
+ private:
+  int half_;
+  float* at_;
+};
+
 }  // namespace

@@ -9,7 +9,7 @@
 
 namespace wyner::WYNER_ISA {
 void fit_synth(SynthTask& t);
-int fit_synth_scratch(int width, int G);
+int fit_synth_scratch(int width, int G, int X);
 }  // namespace wyner::WYNER_ISA
 
 namespace {
@@ -22,7 +22,8 @@ struct Rows {
   static constexpr int kTall = 8, kLow = 4;
   Ring u, gu, z0, gz0, r, gr, gz;  // g: gradients; gz is that of z
 
-  Rows(float* scratch, int w, int planes) {
+  // u has `known` further planes without a gradient.
+  Rows(float* scratch, int w, int planes, int known) {
     const int half = half_floats(w);
     auto ring = [&](int rows, int channels) {
       const Ring made{scratch, rows, channels, half};
@@ -30,7 +31,7 @@ struct Rows {
       made.clear();
       return made;
     };
-    u = ring(kTall, planes);
+    u = ring(kTall, planes + known);
     gu = ring(1, planes);
     z0 = ring(kTall, 3);
     gz0 = ring(1, 3);
@@ -38,9 +39,9 @@ struct Rows {
     gr = ring(kLow, 3);
     gz = ring(kLow, 3);
   }
-  static long floats(int w, int planes) {
+  static long floats(int w, int planes, int known) {
     const int half = half_floats(w);
-    return Ring::floats(kTall + 1, planes + 3, half) + Ring::floats(kLow, 9, half);
+    return Ring::floats(kTall, known, half) + Ring::floats(kTall + 1, planes + 3, half) + Ring::floats(kLow, 9, half);
   }
 };
 
@@ -67,12 +68,12 @@ inline V pixel_error(const SynthTask& t, V* z, const V* picture, VI inside) {
   return total;
 }
 
-template <int GP, int M>
+template <int GP, int M, int X>
 class Synth {
  public:
   explicit Synth(const SynthTask& task)
-      : t(task), h(t.h), w(t.w), half(half_floats(w)), at(t.G, t.M), rows(t.scratch, w, GP),
-        doubling(t, t.scratch + Rows::floats(w, GP)), mlp(t.params, t.G),
+      : t(task), h(t.h), w(t.w), half(half_floats(w)), at(t.G + X, t.M), rows(t.scratch, w, GP, X),
+        doubling(t, t.scratch + Rows::floats(w, GP, X)), mlp(t.params, t.G),
         c1(ConvWeights::forward(t.params + at.c1)), c2(ConvWeights::forward(t.params + at.c2)),
         c1_back(ConvWeights::transposed(t.params + at.c1)), c2_back(ConvWeights::transposed(t.params + at.c2)) {}
 
@@ -93,7 +94,7 @@ class Synth {
   }
 
  private:
-  using Layers = Mlp<GP, M>;
+  using Layers = Mlp<GP, M, X>;
 
   bool own(int y) const { return y >= t.row0 && y < t.row1; }
 
@@ -116,6 +117,8 @@ class Synth {
   void forward_z0(int y) {
     if (!(y & 1)) doubling.forward(y >> 1, rows.u);
     split_row(t.u0 + long(y) * t.stride, w, rows.u.at(y, 0), rows.u.at(y, 0) + half);
+    for (int k = 0; k < X; ++k)
+      split_row(t.side[k] + long(y) * t.stride, w, rows.u.at(y, GP + k), rows.u.at(y, GP + k) + half);
     groups([&](int at, int blocks) { mlp.forward(row(rows.u, y, at), blocks, into_row(rows.z0, y, at)); });
     replicate_edges(rows.z0, y);
   }
@@ -201,24 +204,31 @@ class Synth {
   V error{};
 };
 
-template <int GP, int M>
+template <int GP, int M, int X>
 void run(SynthTask& t) {
-  Synth<GP, M>(t).run(t);
+  Synth<GP, M, X>(t).run(t);
 }
 
 template <int M>
 void run_m(SynthTask& t) {
-  if (t.G <= 5) run<5, M>(t);
-  else if (t.G <= 7) run<7, M>(t);
-  else run<9, M>(t);
+  if (t.X) {
+    if (t.G <= 7) run<7, M, kSidePlanes>(t);
+    else run<9, M, kSidePlanes>(t);
+  } else if (t.G <= 5) {
+    run<5, M, 0>(t);
+  } else if (t.G <= 7) {
+    run<7, M, 0>(t);
+  } else {
+    run<9, M, 0>(t);
+  }
 }
 
 }  // namespace
 
 namespace wyner::WYNER_ISA {
 
-int fit_synth_scratch(int width, int G) {
-  return int(Rows::floats(width, 9) + Doubling::floats(width, G - 1));
+int fit_synth_scratch(int width, int G, int X) {
+  return int(Rows::floats(width, 9, X) + Doubling::floats(width, G - 1));
 }
 
 void fit_synth(SynthTask& t) {

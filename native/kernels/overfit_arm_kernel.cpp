@@ -96,6 +96,10 @@ ArmFunction* find(int S, int F, int N) {
   if (S == 6 && F == 2 && N == 8) return arm<6, 2, 8>;
   if (S == 12 && F == 4 && N == 16) return arm<12, 4, 16>;
   if (S == 18 && F == 6 && N == 24) return arm<18, 6, 24>;
+  // With the four contexts of a side picture.
+  if (S == 6 && F == 6 && N == 8) return arm<6, 6, 8>;
+  if (S == 12 && F == 8 && N == 16) return arm<12, 8, 16>;
+  if (S == 18 && F == 10 && N == 24) return arm<18, 10, 24>;
   return nullptr;
 }
 

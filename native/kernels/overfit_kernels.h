@@ -19,10 +19,9 @@ constexpr int kArmHistory = 12;  // lines before t that contexts reach
 // Weights as pairs (inputs 2p, 2p + 1) in 32-bit words, biases shifted to the accumulator's point and
 // with the rounding constant added.
 struct ArmPlan {
-  int S, F, N;
-  int32_t w1[24 * 12], b1[24];
+  int32_t w1[24 * 14], b1[24];
   int32_t w2[24 * 12], b2[24];
-  int32_t wo[2 * 12], wl[2 * 12], bo[2];
+  int32_t wo[2 * 12], wl[2 * 14], bo[2];
   int shift1, shift2, shift_mu, shift_scale;
 };
 

@@ -7,23 +7,15 @@
 
 #include "overfit/network.h"
 #include "overfit/plane.h"
+#include "overfit/side_inputs.h"
 
 namespace wyner::overfit {
 
-// Facts of the container header that decoding needs.
-struct Picture {
-  int width, height;
-  int channels;  // 1 or 3
-  int maxval;    // 255 or 65535
-};
-constexpr int kMaxSide = 1 << 17;
-
-// Throws Error(argument) unless the picture is one that the codec can hold.
-void check_picture(const Picture& picture);
+// Pictures with a side picture have SideInputs of their size; without, the payload is that of overfit.md.
 
 // Multiply-accumulates per pixel that a payload takes, found without decoding (section 10). A model that does
 // not exist counts as the costliest one: decode_payload() refuses it.
-double macs_per_pixel(const uint8_t* data, size_t size);
+double macs_per_pixel(const uint8_t* data, size_t size, Extras extras = {});
 
 struct Decoded {
   Network network;
@@ -31,22 +23,23 @@ struct Decoded {
 };
 
 // Sections 2 to 7. Throws Error(corrupt) or Error(unsupported).
-Decoded decode_payload(const uint8_t* data, size_t size, int width, int height);
+Decoded decode_payload(const uint8_t* data, size_t size, int width, int height, const SideInputs& side = {});
 
 // Sections 8 and 9: interleaved samples, uint8_t if maxval is 255 and uint16_t if 65535. The latents are
 // used up. The result does not depend on `threads` (1 or more).
-void render(const Network& net, std::vector<Plane>&& latents, const Picture& picture, int threads,
-            void* samples);
+void render(const Network& net, std::vector<Plane>&& latents, const Picture& picture, int threads, void* samples,
+            const SideInputs& side = {});
 
 // The latents must have the sizes of make_grids(). Throw Error(argument) if a decoder would reject the
 // result.
-std::vector<uint8_t> encode_payload(const Network& net, const std::vector<Plane>& latents);
+std::vector<uint8_t> encode_payload(const Network& net, const std::vector<Plane>& latents,
+                                    const SideInputs& side = {});
 
 // Ideal code lengths, in bits.
 struct Bits {
   double network;             // header and parameters
   std::vector<double> grids;  // finest first
 };
-Bits count_bits(const Network& net, const std::vector<Plane>& latents);
+Bits count_bits(const Network& net, const std::vector<Plane>& latents, const SideInputs& side = {});
 
 }  // namespace wyner::overfit

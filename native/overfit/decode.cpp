@@ -15,23 +15,23 @@ void check_picture(const Picture& p) {
   require(p.maxval == 255 || p.maxval == 65535, "maxval must be 255 or 65535");
 }
 
-double macs_per_pixel(const uint8_t* data, size_t size) {
+double macs_per_pixel(const uint8_t* data, size_t size, Extras extras) {
   // The first bits(8) of a fresh range decoder; as it stands here, it may be 256 for a corrupt payload.
   const uint64_t index = RangeDecoder(data, size).code() / (~uint64_t{0} >> 8);
-  if (index < uint64_t(model_count())) return macs_per_pixel(model(int(index)));
+  if (index < uint64_t(model_count())) return macs_per_pixel(model(int(index)), extras);
   double most = 0;
-  for (int i = 0; i < model_count(); ++i) most = std::max(most, macs_per_pixel(model(i)));
+  for (int i = 0; i < model_count(); ++i) most = std::max(most, macs_per_pixel(model(i), extras));
   return most;
 }
 
-Decoded decode_payload(const uint8_t* data, size_t size, int width, int height) {
+Decoded decode_payload(const uint8_t* data, size_t size, int width, int height, const SideInputs& side) {
   SymbolDecoder coder(data, size);
-  Network net(code_header(coder, Header{}));
+  Network net(code_header(coder, Header{}), side.extras);
   code_params(coder, net);
   check_arm_bounds(net, ErrorKind::corrupt);
   check_render_bounds(net, ErrorKind::corrupt);
   std::vector<Plane> latents = make_grids(width, height, net.header.grids);
-  code_latents(coder, net, latents, [](int) {});
+  code_latents(coder, net, side, latents, [](int) {});
   return {std::move(net), std::move(latents)};
 }
 

@@ -14,26 +14,26 @@ void check(const Network& net) {
 
 // The shared walk is written for a decoder, which fills the parameters and planes; hence copies here.
 template <class Coder, class Begin, class Done>
-void walk(Coder& coder, Network net, std::vector<Plane> latents, Begin begin, Done done) {
+void walk(Coder& coder, Network net, const SideInputs& side, std::vector<Plane> latents, Begin begin, Done done) {
   check(net);
   code_header(coder, net.header);
   code_params(coder, net);
   begin();
-  code_latents(coder, net, latents, done);
+  code_latents(coder, net, side, latents, done);
 }
 
 }  // namespace
 
-std::vector<uint8_t> encode_payload(const Network& net, const std::vector<Plane>& latents) {
+std::vector<uint8_t> encode_payload(const Network& net, const std::vector<Plane>& latents, const SideInputs& side) {
   SymbolEncoder coder;
-  walk(coder, net, latents, [] {}, [](int) {});
+  walk(coder, net, side, latents, [] {}, [](int) {});
   return coder.finish();
 }
 
-Bits count_bits(const Network& net, const std::vector<Plane>& latents) {
+Bits count_bits(const Network& net, const std::vector<Plane>& latents, const SideInputs& side) {
   Bits bits{0, std::vector<double>(latents.size())};
   SymbolCost coder;
-  walk(coder, net, latents, [&] { bits.network = coder.take(); },
+  walk(coder, net, side, latents, [&] { bits.network = coder.take(); },
        [&](int i) { bits.grids[i] = coder.take(); });
   return bits;
 }

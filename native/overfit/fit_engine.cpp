@@ -22,7 +22,7 @@ int stride_of(int w) { return round_up(w, kColumns) + 2 * kPad; }
 
 // The parameter vector as matrices, one per layer (one per grid for the features).
 std::vector<Soap::Shape> matrices(const FitSizes& s, int grids, const FitLayout& at) {
-  const int A = s.S + s.F, N = s.N, M = s.M, G = grids;
+  const int A = s.S + s.F + s.E, N = s.N, M = s.M, G = grids, U = G + s.X;
   std::vector<Soap::Shape> shapes;
   int offset = 0;
   auto add = [&](int rows, int cols) {
@@ -32,7 +32,7 @@ std::vector<Soap::Shape> matrices(const FitSizes& s, int grids, const FitLayout&
   add(N, A), add(1, N), add(N, N), add(1, N), add(2, N), add(2, A), add(1, 2);
   for (int i = 0; i < G; ++i) add(s.F, 6);
   add(G, s.F), add(G - 1, 4), add(G, 4);
-  add(M, G), add(1, M), add(3, M), add(3, G), add(1, 3);
+  add(M, U), add(1, M), add(3, M), add(3, U), add(1, 3);
   add(3, 27), add(1, 3), add(3, 27), add(1, 3);
   if (offset != at.end) throw std::logic_error("the matrices do not cover the parameters");
   return shapes;
@@ -41,13 +41,13 @@ std::vector<Soap::Shape> matrices(const FitSizes& s, int grids, const FitLayout&
 }  // namespace
 
 FitLayout::FitLayout(const FitSizes& s, int grids) {
-  const int A = s.S + s.F;
+  const int A = s.S + s.F + s.E, U = grids + s.X;
   ifc_w = s.N * A + s.N + s.N * s.N + s.N + 2 * s.N + 2 * A + 2;
   ifc_b = ifc_w + grids * s.F * 6;
   up = ifc_b + grids * s.F;
   pre = up + (grids - 1) * 4;
   syn = pre + grids * 4;
-  end = syn + s.M * grids + s.M + 3 * s.M + 3 * grids + 3 + 2 * (81 + 3);
+  end = syn + s.M * U + s.M + 3 * s.M + 3 * U + 3 + 2 * (81 + 3);
 }
 
 double FitResult::bits() const {
@@ -63,8 +63,14 @@ void Fitter::Plane::allocate(int w, int h) {
   at = data.data() + kPadRows * stride + kPad;
 }
 
+void Fitter::Plane::assign(const overfit::Plane& from, int bits) {
+  allocate(from.width, from.height);
+  for (int y = 0; y < from.height; ++y)
+    for (int x = 0; x < from.width; ++x) at[size_t(y) * stride + x] = std::ldexp(float(from.row(y)[x]), -bits);
+}
+
 Fitter::Fitter(const float* image, int planes, int width, int height, FitSizes sizes, int grids, int threads,
-               uint32_t seed)
+               uint32_t seed, const overfit::SideInputs& side)
     : planes_(planes), width_(width), height_(height), grids_(grids), sizes_(sizes), layout_(sizes, grids),
       kernels_(fit_kernels()), pool_(threads), seed_(seed), levels_(grids), scratch_(threads),
       soap_(matrices(sizes, grids, layout_)) {
@@ -82,10 +88,14 @@ Fitter::Fitter(const float* image, int planes, int width, int height, FitSizes s
     l.gu.resize(i ? grids - i : 1);
     for (Plane& p : l.u) p.allocate(l.w, l.h);
     for (Plane& p : l.gu) p.allocate(l.w, l.h);
+    l.side.resize(sizes.E);
+    for (int e = 0; e < sizes.E; ++e) l.side[e].assign(side.contexts[i][e], side.context_bits);
     for (int r = 0; r < l.h; r += kStripRows) strips_.push_back({i, r, std::min(r + kStripRows, l.h)});
   }
   image_.allocate(width, height * planes);
   image_plane_ = height * image_.stride;
+  side_.resize(sizes.X);
+  for (int k = 0; k < sizes.X; ++k) side_[k].assign(side.planes[k], overfit::kSideBits);
   for (int y = 0; y < height * planes; ++y)
     std::memcpy(image_.at + size_t(y) * image_.stride, image + size_t(y) * width, sizeof(float) * width);
   params_.assign(layout_.end, 0.0f);

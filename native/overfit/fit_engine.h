@@ -14,12 +14,14 @@
 #include "base/aligned.h"
 #include "base/thread_pool.h"
 #include "kernels/fit_kernels.h"
+#include "overfit/side_inputs.h"
 #include "overfit/soap.h"
 
 namespace wyner {
 
 struct FitSizes {
   int S, F, N, M;  // as in the specification
+  int E = 0, X = 0;  // contexts and planes from a side picture
 };
 
 // Offsets of the parameter vector (docs/spec/overfit.md, section 5).
@@ -45,8 +47,9 @@ struct FitStep {
 class Fitter {
  public:
   // image: planes x height x width in [0, 1]; planes is 1 or 3.
+  // side: of a picture of this size, or without contexts and planes; sizes.E and .X are how many it has.
   Fitter(const float* image, int planes, int width, int height, FitSizes sizes, int grids, int threads,
-         uint32_t seed);
+         uint32_t seed, const overfit::SideInputs& side = {});
 
   const FitLayout& layout() const { return layout_; }
   int grids() const { return grids_; }
@@ -71,10 +74,12 @@ class Fitter {
     int stride = 0;
     float* at = nullptr;  // pixel (0, 0)
     void allocate(int w, int h);
+    void assign(const overfit::Plane& from, int bits);  // integers of so many fractional bits
   };
   struct Level {
     int w, h;
     Plane y, q, dq, gq, m, v, magnitude, gmagnitude;
+    std::vector<Plane> side;                   // known contexts
     int map_w, map_h, map_plane;
     Plane features, gfeatures;                 // F maps of half size, one under the other
     std::vector<Plane> u, gu;                // u[0]: the grid's own, filtered; u[j]: grid i+j upsampled, but for i = 0
@@ -117,6 +122,7 @@ class Fitter {
   int64_t steps_ = 0;
   std::vector<Level> levels_;
   Plane image_;
+  std::vector<Plane> side_;                  // known planes of the synthesis
   int image_plane_;
   std::vector<Strip> strips_;  // of 32 rows, every grid, finest first
   std::vector<AlignedVector<float>> scratch_;

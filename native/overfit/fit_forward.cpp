@@ -88,6 +88,7 @@ void Fitter::arm(float lambda, FitResult& result) {
     t.S = sizes_.S;
     t.F = sizes_.F;
     t.N = sizes_.N;
+    t.E = sizes_.E;
     t.params = params_.data();
     t.w = l.w;
     t.h = l.h;
@@ -98,12 +99,15 @@ void Fitter::arm(float lambda, FitResult& result) {
     t.features = l.features.at;
     t.feature_stride = l.features.stride;
     t.feature_plane = l.map_plane;
+    const float* side[kSideContexts];
+    for (int e = 0; e < sizes_.E; ++e) side[e] = l.side[e].at;
+    t.side = side;
     t.gradient_scale = lambda / (float(width_) * float(height_));
     t.gq = l.gq.at;
     t.halo = halo + size_t(index) * kPadRows * stride0;
     t.gfeatures = l.gfeatures.at;
     t.gparams = parts + size_t(index) * n;
-    t.scratch = scratch(thread, kernels_.arm_scratch_floats(t.w));
+    t.scratch = scratch(thread, kernels_.arm_scratch_floats(t.w, t.E));
     kernels_.arm(t);
     bits[index] = t.bits;
   });
@@ -152,7 +156,8 @@ void Fitter::synthesis(FitResult& result) {
   float* parts = this->parts(size_t(strips) * (n + 4));
   float* halo = this->halo(size_t(strips) * halo_floats);
   std::vector<double> error(strips);
-  const float* v[9];
+  const float *v[9], *side[kSidePlanes];
+  for (int k = 0; k < sizes_.X; ++k) side[k] = side_[k].at;
   float* gv[9];
   for (int k = 0; k < coarse; ++k) {
     v[k] = levels_[1].u[k].at;
@@ -162,6 +167,7 @@ void Fitter::synthesis(FitResult& result) {
     SynthTask t{};
     t.G = grids_;
     t.M = sizes_.M;
+    t.X = sizes_.X;
     t.planes = planes_;
     t.params = params_.data() + layout_.syn;
     t.taps = params_.data() + layout_.up;
@@ -173,6 +179,7 @@ void Fitter::synthesis(FitResult& result) {
     t.u0 = levels_[0].u[0].at;
     t.v = v;
     t.v_stride = coarse ? levels_[1].q.stride : 0;
+    t.side = side;
     t.image = image_.at;
     t.image_plane = image_plane_;
     t.gradient_scale = float(2.0 / samples);
@@ -180,7 +187,7 @@ void Fitter::synthesis(FitResult& result) {
     t.gv = gv;
     t.halo = halo + size_t(index) * halo_floats;
     t.gparams = parts + size_t(index) * (n + 4);
-    t.scratch = scratch(thread, kernels_.synth_scratch_floats(width_, grids_));
+    t.scratch = scratch(thread, kernels_.synth_scratch_floats(width_, grids_, sizes_.X));
     kernels_.synth(t);
     std::copy_n(t.gtaps, 4, t.gparams + n);
     error[index] = t.squared_error;

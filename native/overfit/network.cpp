@@ -40,7 +40,7 @@ void check_header(const Header& h, ErrorKind kind) {
 }
 
 void check_params(const Network& net, ErrorKind kind) {
-  const std::vector<Slot> slots = parameter_slots(net.model, net.header.grids);
+  const std::vector<Slot> slots = net.slots();
   for (size_t i = 0; i < slots.size(); ++i) {
     require(net.params[i] >= -kMaxSymbol && net.params[i] <= kMaxSymbol, kind,
             "a parameter is not in -32767..32767");
@@ -51,7 +51,7 @@ void check_params(const Network& net, ErrorKind kind) {
 void check_arm_bounds(const Network& net, ErrorKind kind) {
   const Header& h = net.header;
   const Model& m = net.model;
-  const int A = m.A(), N = m.N;
+  const int A = net.contexts(), N = m.N;
   const int shift1 = h.k[0] + h.fa - h.k[3], shift2 = h.k[1] + h.fa - h.k[3];
   const int shift_out = h.k[2] + h.fa - h.k[3];
   require(shift1 >= 0 && shift2 >= 0 && shift_out >= 0, kind, "ARM biases are finer than products");
@@ -72,7 +72,7 @@ void check_arm_bounds(const Network& net, ErrorKind kind) {
 
 void check_render_bounds(const Network& net, ErrorKind kind) {
   const Header& h = net.header;
-  const int G = h.grids, M = net.model.M;
+  const int G = h.grids, U = net.planes(), M = net.model.M;
   const int shift1 = h.k[7] + h.fu - h.k[9], shift2 = h.k[8] + h.fu - h.k[9];
   const int shift_conv = h.k[10] + 10 - h.k[11];
   require(shift1 >= 0 && shift2 >= 0 && shift_conv >= 0, kind,
@@ -85,10 +85,10 @@ void check_render_bounds(const Network& net, ErrorKind kind) {
     require_row(std::abs(d[0]) + 2 * sum_abs(d + 1, 3), 0, 0, kind, "pre may overflow");
   }
   for (int o = 0; o < M; ++o)
-    require_row(sum_abs(net.tensor(kSynW1) + o * G, G), net.tensor(kSynB1)[o], shift1, kind,
+    require_row(sum_abs(net.tensor(kSynW1) + o * U, U), net.tensor(kSynB1)[o], shift1, kind,
                 "syn.w1 may overflow");
   for (int o = 0; o < 3; ++o) {
-    require_row(sum_abs(net.tensor(kSynW2) + o * M, M) + sum_abs(net.tensor(kSynWl) + o * G, G),
+    require_row(sum_abs(net.tensor(kSynW2) + o * M, M) + sum_abs(net.tensor(kSynWl) + o * U, U),
                 net.tensor(kSynB2)[o], shift2, kind, "syn.w2 and syn.wl may overflow");
     require_row(sum_abs(net.tensor(kSynC1) + o * 27, 27), net.tensor(kSynD1)[o], shift_conv, kind,
                 "syn.c1 may overflow");
@@ -100,8 +100,8 @@ void check_render_bounds(const Network& net, ErrorKind kind) {
 ParameterPrior parameter_prior(const Network& net, const Slot& slot) {
   const Header& h = net.header;
   const int k = h.k[slot.group], s = h.s[slot.group];
-  const int scale = 80 + net.model.scale[slot.prior] - 16 * kMeanBits + 16 * k + 4 * s;
-  return {rshift(net.model.mean[slot.prior], kMeanBits - k), std::clamp(scale, 0, kMaxScale)};
+  const int scale = 80 + slot.scale - 16 * kMeanBits + 16 * k + 4 * s;
+  return {rshift(slot.mean, kMeanBits - k), std::clamp(scale, 0, kMaxScale)};
 }
 
 }  // namespace wyner::overfit

@@ -20,12 +20,16 @@ struct Header {
 };
 
 struct Network {
-  explicit Network(const Header& h)
-      : header(h), model(overfit::model(h.model)), layout(model, h.grids), params(layout.size()) {}
+  explicit Network(const Header& h, Extras e = {})
+      : header(h), extras(e), model(overfit::model(h.model)), layout(model, h.grids, e), params(layout.size()) {}
 
   const int32_t* tensor(int t) const { return params.data() + layout.offset[t]; }
+  std::vector<Slot> slots() const { return parameter_slots(model, header.grids, extras); }
+  int contexts() const { return model.A() + extras.arm; }  // inputs of the ARM
+  int planes() const { return header.grids + extras.syn; }  // inputs of the synthesis
 
   Header header;
+  Extras extras;
   const Model& model;
   Layout layout;
   std::vector<int32_t> params;

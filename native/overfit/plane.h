@@ -9,6 +9,17 @@
 
 namespace wyner::overfit {
 
+// What a container header tells of a picture.
+struct Picture {
+  int width, height;
+  int channels;  // 1 or 3
+  int maxval;    // 255 or 65535
+};
+constexpr int kMaxSide = 1 << 17;
+
+// Throws Error(argument) unless the picture is one that the codec can hold.
+void check_picture(const Picture& picture);
+
 struct Plane {
   Plane() = default;
   Plane(int w, int h) : width(w), height(h), data(size_t(w) * h + kRowSlack) {}

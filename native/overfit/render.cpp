@@ -14,7 +14,9 @@ namespace {
 
 constexpr int kRing = 4;       // rows of z and of r in flight; a 3x3 filter needs three
 constexpr int kChunk = 256;    // columns whose hidden layer is computed at a time
-constexpr int kColourBits = 10;
+constexpr int kColourBits = kSideBits;
+constexpr int kMaxPlanes = kMaxGrids + kSidePlanes;
+static_assert(kMaxHidden + kMaxPlanes <= 2 * kMaxLinearPairs);
 
 struct Layers {
   Linear hidden, colour, conv1, conv2;
@@ -33,9 +35,10 @@ Linear conv_layer(const Network& net, int filters, int biases, bool relu) {
 
 Linear hidden_layer(const Network& net) {
   const Header& h = net.header;
-  Linear linear(h.grids, net.model.M, h.k[kGroupSynW1], true);
+  const int inputs = net.planes();
+  Linear linear(inputs, net.model.M, h.k[kGroupSynW1], true);
   for (int o = 0; o < net.model.M; ++o) {
-    for (int i = 0; i < h.grids; ++i) linear.set(o, i, net.tensor(kSynW1)[o * h.grids + i]);
+    for (int i = 0; i < inputs; ++i) linear.set(o, i, net.tensor(kSynW1)[o * inputs + i]);
     const int left = h.k[kGroupSynW1] + h.fu - h.k[kGroupSynBias];
     linear.add_bias(o, net.tensor(kSynB1)[o] * (1 << left));
   }
@@ -45,11 +48,11 @@ Linear hidden_layer(const Network& net) {
 // From the hidden layer and the planes themselves to Y, Co, Cg in Q10.
 Linear colour_layer(const Network& net) {
   const Header& h = net.header;
-  const int M = net.model.M;
-  Linear linear(M + h.grids, 3, h.k[kGroupSynW2] + h.fu - kColourBits, false);
+  const int M = net.model.M, inputs = net.planes();
+  Linear linear(M + inputs, 3, h.k[kGroupSynW2] + h.fu - kColourBits, false);
   for (int o = 0; o < 3; ++o) {
     for (int i = 0; i < M; ++i) linear.set(o, i, net.tensor(kSynW2)[o * M + i]);
-    for (int i = 0; i < h.grids; ++i) linear.set(o, M + i, net.tensor(kSynWl)[o * h.grids + i]);
+    for (int i = 0; i < inputs; ++i) linear.set(o, M + i, net.tensor(kSynWl)[o * inputs + i]);
     const int left = h.k[kGroupSynW2] + h.fu - h.k[kGroupSynBias];
     linear.add_bias(o, net.tensor(kSynB2)[o] * (1 << left));
   }
@@ -60,14 +63,16 @@ Linear colour_layer(const Network& net) {
 class RowStream {
  public:
   RowStream(const Network& net, const Layers& layers, const Plane& latents,
-            const std::vector<Plane>& coarser, const Picture& picture, int first)
+            const std::vector<Plane>& coarser, const SideInputs& side, const Picture& picture, int first)
       : kernels_(row_kernels()),
         layers_(layers),
+        side_(side),
         picture_(picture),
+        fu_(net.header.fu),
         upsampler_(net, 0, latents, coarser),
         next_z_(std::max(0, first - 2)),
         next_r_(std::max(0, first - 1)),
-        u_(net.header.grids, Row(picture.width + 1)),
+        u_(net.planes(), Row(picture.width + 1)),
         h_(net.model.M, Row(kChunk)) {
     for (auto* ring : {&z_, &r_})
       for (auto& rows : *ring) rows.fill(Row(picture.width));
@@ -94,9 +99,14 @@ class RowStream {
   }
 
   void make_z(int y) {
-    int16_t* u[kMaxGrids];
+    int16_t* u[kMaxPlanes];
     for (size_t p = 0; p < u_.size(); ++p) u[p] = u_[p].begin();
     upsampler_.row(y, u);
+    const size_t grids = u_.size() - side_.planes.size();
+    for (size_t p = 0; p < side_.planes.size(); ++p) {
+      const int16_t* from = side_.planes[p].row(y);
+      for (int x = 0; x < picture_.width; ++x) u[grids + p][x] = to_bits(from[x], kColourBits, fu_);
+    }
     Rows& z = z_[y % kRing];
     for (int x = 0; x < picture_.width; x += kChunk) synthesise(u, x, z);
     for (Row& row : z) row.extend(1);
@@ -104,14 +114,14 @@ class RowStream {
 
   void synthesise(int16_t* const* u, int x, Rows& z) {
     const int width = std::min(kChunk, picture_.width - x);
-    const int grids = int(u_.size()), hidden = int(h_.size());
-    const int16_t* in[kMaxHidden + kMaxGrids + 1];
+    const int planes = int(u_.size()), hidden = int(h_.size());
+    const int16_t* in[kMaxHidden + kMaxPlanes + 1];
     int16_t* out[kMaxHidden];
-    for (int p = 0; p <= grids; ++p) in[p] = u[std::min(p, grids - 1)] + x;
+    for (int p = 0; p <= planes; ++p) in[p] = u[std::min(p, planes - 1)] + x;
     for (int o = 0; o < hidden; ++o) out[o] = h_[o].begin();
     kernels_.linear(layers_.hidden.plan(), in, out, width);
     std::copy(out, out + hidden, in);
-    for (int p = 0; p <= grids; ++p) in[hidden + p] = u[std::min(p, grids - 1)] + x;
+    for (int p = 0; p <= planes; ++p) in[hidden + p] = u[std::min(p, planes - 1)] + x;
     for (int o = 0; o < 3; ++o) out[o] = z[o].begin() + x;
     kernels_.linear(layers_.colour.plan(), in, out, width);
   }
@@ -130,7 +140,9 @@ class RowStream {
 
   const RowKernels& kernels_;
   const Layers& layers_;
+  const SideInputs& side_;
   const Picture& picture_;
+  const int fu_;
   Upsampler upsampler_;
   int next_z_, next_r_;
   std::vector<Row> u_, h_;
@@ -147,15 +159,15 @@ void scale_latents(const Network& net, std::vector<Plane>& latents) {
 
 }  // namespace
 
-void render(const Network& net, std::vector<Plane>&& latents, const Picture& picture, int threads,
-            void* samples) {
+void render(const Network& net, std::vector<Plane>&& latents, const Picture& picture, int threads, void* samples,
+            const SideInputs& side) {
   scale_latents(net, latents);
   const std::vector<Plane> coarser = upsample_to_grid_1(net, latents, threads);
   const Layers layers = {hidden_layer(net), colour_layer(net), conv_layer(net, kSynC1, kSynD1, true),
                          conv_layer(net, kSynC2, kSynD2, false)};
   const size_t row_bytes = size_t(picture.width) * picture.channels * (picture.maxval > 255 ? 2 : 1);
   parallel_parts(picture.height, threads, [&](int begin, int end) {
-    RowStream stream(net, layers, latents[0], coarser, picture, begin);
+    RowStream stream(net, layers, latents[0], coarser, side, picture, begin);
     for (int y = begin; y < end; ++y) stream.row(y, static_cast<char*>(samples) + y * row_bytes);
   });
 }

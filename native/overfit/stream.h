@@ -36,7 +36,7 @@ Header code_header(Coder& coder, const Header& given) {
 template <class Coder>
 void code_params(Coder& coder, Network& net) {
   size_t i = 0;
-  for (const Slot& slot : parameter_slots(net.model, net.header.grids)) {
+  for (const Slot& slot : net.slots()) {
     int32_t& value = net.params[i++];
     if (slot.absent) continue;
     const ParameterPrior prior = parameter_prior(net, slot);
@@ -47,14 +47,14 @@ void code_params(Coder& coder, Network& net) {
 
 // Calls done(i) after grid i.
 template <class Coder, class Done>
-void code_latents(Coder& coder, const Network& net, std::vector<Plane>& latents, Done done) {
+void code_latents(Coder& coder, const Network& net, const SideInputs& side, std::vector<Plane>& latents, Done done) {
   const ArmPlan plan = make_arm_plan(net);
-  ArmFunction* arm = find_arm(net.model);
+  ArmFunction* arm = find_arm(net);
   for (int i = net.header.grids - 1; i >= 0; --i) {
     bool coded = false;
     if constexpr (!Coder::kDecodes)
       coded = std::any_of(latents[i].data.begin(), latents[i].data.end(), [](int q) { return q != 0; });
-    if (coder.bits(1, coded)) code_grid(coder, net, plan, arm, i, latents);
+    if (coder.bits(1, coded)) code_grid(coder, net, side, plan, arm, i, latents);
     done(i);
   }
 }

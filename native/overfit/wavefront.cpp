@@ -20,14 +20,13 @@ ArmPlan make_arm_plan(const Network& net) {
   const Header& h = net.header;
   const Model& m = net.model;
   ArmPlan plan{};
-  plan.S = m.S, plan.F = m.F, plan.N = m.N;
   plan.shift1 = h.k[kGroupW1], plan.shift2 = h.k[kGroupW2];
   plan.shift_mu = h.k[kGroupWo] + h.fa - 6;
   plan.shift_scale = h.k[kGroupWo] + h.fa - 4;
-  pack_rows(net.tensor(kArmW1), m.N, m.A(), plan.w1);
+  pack_rows(net.tensor(kArmW1), m.N, net.contexts(), plan.w1);
   pack_rows(net.tensor(kArmW2), m.N, m.N, plan.w2);
   pack_rows(net.tensor(kArmWo), 2, m.N, plan.wo);
-  pack_rows(net.tensor(kArmWl), 2, m.A(), plan.wl);
+  pack_rows(net.tensor(kArmWl), 2, net.contexts(), plan.wl);
   const int base = h.fa - h.k[kGroupArmBias];
   shift_biases(net.tensor(kArmB1), m.N, h.k[kGroupW1] + base, plan.shift1, plan.b1);
   shift_biases(net.tensor(kArmB2), m.N, h.k[kGroupW2] + base, plan.shift2, plan.b2);
@@ -37,17 +36,20 @@ ArmPlan make_arm_plan(const Network& net) {
   return plan;
 }
 
-ArmFunction* find_arm(const Model& model) {
-  ArmFunction* arm = arm_kernels().find(model.S, model.F, model.N);
+ArmFunction* find_arm(const Network& net) {
+  // To the kernel, side contexts are further features.
+  ArmFunction* arm = arm_kernels().find(net.model.S, net.model.F + net.extras.arm, net.model.N);
   if (!arm) throw Error(ErrorKind::unsupported, "no entropy model of this size");
   return arm;
 }
 
-BandWindow::BandWindow(const Network& net, int grid, const std::vector<Plane>& latents)
+BandWindow::BandWindow(const Network& net, const SideInputs& side, int grid, const std::vector<Plane>& latents)
     : fa_(net.header.fa),
       pairs_(net.model.F / 2),
-      stride_(pairs_ * kArmLanes),
+      stride_((pairs_ + net.extras.arm / 2) * kArmLanes),
       source_(net, grid, latents),
+      side_(side),
+      grid_(grid),
       width_(latents[grid].width),
       maps_(size_t(kArmLanes / 2) * pairs_ * source_.width()),
       features_(size_t(kSteps) * stride_) {}
@@ -68,6 +70,7 @@ void BandWindow::advance(const Plane& q, int t0) {
   std::memset(fresh, 0, kSteps * kArmLine * sizeof(int16_t));
   fill_above(q, t0, t0 + kSteps, t0);
   fill_features(t0);
+  fill_side(t0);
 }
 
 // The three rows above the band, for steps begin..end-1 of the stretch that begins at t0.
@@ -87,6 +90,19 @@ void BandWindow::fill_features(int t0) {
       int32_t* out = features_.data() + p * kArmLanes + r;
       const int last = std::min(t0 + kSteps, width_ + 3 * r);
       for (int t = std::max(t0, 3 * r); t < last; ++t) out[(t - t0) * stride_] = map[(t - 3 * r) >> 1];
+    }
+}
+
+void BandWindow::fill_side(int t0) {
+  for (int p = 0; p < side_.extras.arm / 2; ++p)
+    for (int r = 0; r < rows_; ++r) {
+      const int16_t* first = side_.contexts[grid_][2 * p].row(r0_ + r);
+      const int16_t* second = side_.contexts[grid_][2 * p + 1].row(r0_ + r);
+      int32_t* out = features_.data() + (pairs_ + p) * kArmLanes + r;
+      const int last = std::min(t0 + kSteps, width_ + 3 * r);
+      for (int t = std::max(t0, 3 * r); t < last; ++t)
+        out[(t - t0) * stride_] = pack_pair(to_bits(first[t - 3 * r], side_.context_bits, fa_),
+                                            to_bits(second[t - 3 * r], side_.context_bits, fa_));
     }
 }
 

@@ -11,6 +11,7 @@
 #include "overfit/features.h"
 #include "overfit/network.h"
 #include "overfit/plane.h"
+#include "overfit/side_inputs.h"
 
 namespace wyner::overfit {
 
@@ -18,14 +19,15 @@ constexpr int kMaxLatent = 4095;
 
 ArmPlan make_arm_plan(const Network& net);
 // Throws Error(unsupported) if the sizes of the model have no kernel.
-ArmFunction* find_arm(const Model& model);
+ArmFunction* find_arm(const Network& net);
 
-// The skewed window over the latents and features of one band, a stretch of steps at a time.
+// The skewed window over the latents, features and side contexts of one band, a stretch of steps at a time.
 class BandWindow {
  public:
   static constexpr int kSteps = 64;
 
-  BandWindow(const Network& net, int grid, const std::vector<Plane>& latents);
+  // All must outlive this.
+  BandWindow(const Network& net, const SideInputs& side, int grid, const std::vector<Plane>& latents);
 
   // Starts the band whose first row is r0.
   void start(const Plane& q, int r0, int rows);
@@ -38,12 +40,15 @@ class BandWindow {
  private:
   void fill_above(const Plane& q, int begin, int end, int t0);
   void fill_features(int t0);
+  void fill_side(int t0);
 
-  int fa_, pairs_, stride_;
+  int fa_, pairs_, stride_;  // pairs of features
   Features source_;
+  const SideInputs& side_;
+  int grid_;
   int r0_ = 0, rows_ = 0, width_;
   std::vector<int32_t> maps_;      // rows of feature pairs under this band
-  std::vector<int32_t> features_;  // [step][pair][lane]
+  std::vector<int32_t> features_;  // [step][pair][lane], then the pairs of side contexts
   alignas(64) int16_t lines_[(kArmHistory + kSteps) * kArmLine] = {};
 };
 
@@ -53,11 +58,11 @@ inline int16_t scaled_latent(int32_t q, int fa) {
 
 // Codes the latents of grid `grid`, which all stand in (or, decoding, go to) latents[grid].
 template <class Coder>
-void code_grid(Coder& coder, const Network& net, const ArmPlan& plan, ArmFunction* arm, int grid,
-               std::vector<Plane>& latents) {
+void code_grid(Coder& coder, const Network& net, const SideInputs& side, const ArmPlan& plan, ArmFunction* arm,
+               int grid, std::vector<Plane>& latents) {
   Plane& q = latents[grid];
   const int width = q.width, fa = net.header.fa;
-  BandWindow window(net, grid, latents);
+  BandWindow window(net, side, grid, latents);
   alignas(64) int32_t mu[kArmLanes], scale[kArmLanes];
   for (int r0 = 0; r0 < q.height; r0 += kArmLanes) {
     const int rows = std::min(kArmLanes, q.height - r0);

@@ -1,4 +1,4 @@
-// The adaptive models of the plane coder (docs/spec/plane.md, sections 2 to 5).
+// The adaptive models of the plane coder (docs/spec/plane.md, sections 4 and 5).
 //
 // One template serves both directions, so that encoder and decoder cannot disagree: `coder.bit(model, b)`
 // returns the bit coded, and a decoding coder ignores the b it is passed.
@@ -13,33 +13,11 @@
 #include <vector>
 
 #include "base/error.h"
+#include "coder/bit_coder.h"
 
 namespace wyner::planes {
 
 constexpr int kMaxPalette = 16;
-
-// Probability that a bit is 1: the mean of a fast and a slow estimate.
-class BitModel {
- public:
-  // 1..65535: neither estimate reaches 0 or 65536.
-  uint32_t p1() const { return (uint32_t{fast_} + slow_) >> 1; }
-
-  void update(int bit) {
-    if (age_ < 127) ++age_;
-    const int rate = std::bit_width(age_);  // 1..7, so that a young estimate is about the mean of its bits
-    fast_ = moved(fast_, bit, std::min(rate, 4));
-    slow_ = moved(slow_, bit, rate);
-  }
-
- private:
-  static uint16_t moved(uint32_t p, int bit, int rate) {
-    return uint16_t(bit ? p + ((65536 - p) >> rate) : p - (p >> rate));
-  }
-
-  uint16_t fast_ = 32768;
-  uint16_t slow_ = 32768;
-  uint8_t age_ = 0;
-};
 
 // The coded samples around the next one: W is one to the left, NNE two up and one to the right.
 struct Near {

@@ -4,7 +4,7 @@
 #include <numeric>
 #include <utility>
 
-#include "coder/range_coder.h"
+#include "coder/bit_coder.h"
 #include "plane/models.h"
 
 namespace wyner {
@@ -13,55 +13,6 @@ namespace {
 using namespace planes;
 
 enum Mode : uint32_t { kPalette = 0, kMedian = 1, kSelect = 2, kRaw = 3 };
-
-class EncodingCoder {
- public:
-  static constexpr bool kDecodes = false;
-
-  int bit(BitModel& model, int value) {
-    const uint32_t p1 = model.p1();
-    if (value) range_.interval(0, p1);
-    else range_.interval(p1, 65536);
-    model.update(value);
-    return value;
-  }
-
-  uint32_t bits(int n, uint32_t value) {
-    range_.bits(n, value);
-    return value;
-  }
-
-  std::vector<uint8_t> finish() { return range_.finish(); }
-
- private:
-  RangeEncoder range_;
-};
-
-class DecodingCoder {
- public:
-  static constexpr bool kDecodes = true;
-
-  DecodingCoder(const uint8_t* data, size_t size) : range_(data, size) {}
-
-  int bit(BitModel& model, int) {
-    const uint32_t p1 = model.p1();
-    const uint64_t unit = range_.unit();
-    const int value = range_.code() < unit * p1;
-    if (value) {
-      range_.consume(unit, 0, p1);
-    } else {
-      if (range_.code() >= unit << kProbBits) corrupt("plane: code outside the range");
-      range_.consume(unit, p1, 65536);
-    }
-    model.update(value);
-    return value;
-  }
-
-  uint32_t bits(int n, uint32_t) { return range_.bits(n); }
-
- private:
-  RangeDecoder range_;
-};
 
 // What precedes the symbols. A symbol is an index into `palette`, or (sample - base) / step, or the sample.
 struct Header {
@@ -175,7 +126,7 @@ std::vector<uint8_t> encode_with(Header& h, const uint16_t* samples, size_t widt
                                  uint32_t maxval) {
   std::vector<uint16_t> symbols(width * height);
   for (size_t i = 0; i < symbols.size(); ++i) symbols[i] = to_symbol(h, samples[i]);
-  EncodingCoder coder;
+  BitEncoder coder;
   code_header(coder, h, maxval);
   code_plane(coder, h, symbols.data(), width, height, maxval);
   return coder.finish();
@@ -201,7 +152,7 @@ std::vector<uint8_t> plane_encode(const uint16_t* samples, size_t width, size_t 
 void plane_decode(const uint8_t* data, size_t size, size_t width, size_t height, uint32_t maxval,
                   uint16_t* samples) {
   if (width == 0 || height == 0) throw Error(ErrorKind::argument, "plane: empty");
-  DecodingCoder coder(data, size);
+  BitDecoder coder(data, size);
   Header h;
   code_header(coder, h, maxval);
   code_plane(coder, h, samples, width, height, maxval);

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Union
 import numpy as np
 
 from . import codecs, container, metrics
-from .codecs.base import DEFAULT_EFFORT, DEFAULT_QUALITY, ProgressCallback, Settings
+from .codecs.base import DEFAULT_EFFORT, DEFAULT_QUALITY, Codec, ProgressCallback, Settings, Side
 from .container import Container, Header, Limits
 from .errors import CorruptError, LimitError, SideImageError, TargetMissedError, UsageError
 from .image import Array, Image, pixel_hash
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 ImageLike = Union[Image, Array, "PilImage.Image", str, "os.PathLike[str]"]
 """A picture: an Image, an array as ``Image.from_array`` takes it, a PIL image, or the path of a file."""
+
+SideLike = ImageLike | bytes
+"""A side picture: a picture, or the bytes of a file, ``.wyn`` files among them."""
 
 TARGET_TOLERANCE = 0.02
 """A target counts as met within this relative distance on its bad side."""
@@ -76,7 +79,8 @@ class Comparison:
 def encode(
     image: ImageLike,
     *,
-    codec: str = "overfit",
+    side: SideLike | None = None,
+    codec: str | None = None,
     quality: float | None = None,
     effort: int = DEFAULT_EFFORT,
     target_bpp: float | None = None,
@@ -89,16 +93,20 @@ def encode(
 ) -> bytes:
     """Compress a picture into the bytes of a ``.wyn`` file.
 
-    quality: 0..100, default 60; or one of target_bpp (bits per pixel), target_psnr (dB) and target_size
-    (bytes), all of the whole file. effort: 1 (fast) .. 10 (small). threads: default all cores; the result
-    does not depend on it. progress: called now and then; an exception from it stops the encoder. options:
-    further settings of the codec by name. store_hash: add 22 bytes by which ``wyner test`` verifies pixels.
+    side: a picture like it that the decoder holds as well (the other eye, an earlier date), of any size; it
+    must be given to ``decode`` again, every sample the same. codec: default "side" with a side picture,
+    "overfit" without. quality: 0..100, default 60; or one of target_bpp (bits per pixel), target_psnr (dB)
+    and target_size (bytes), all of the whole file. effort: 1 (fast) .. 10 (small). threads: default all
+    cores; the result does not depend on it. progress: called now and then; an exception from it stops the
+    encoder. options: further settings of the codec by name. store_hash: add 22 bytes by which ``wyner test``
+    verifies pixels.
 
     Raises UsageError for bad arguments, TargetMissedError (with the finished file in its ``data``) when the
     file is over a target rate or under a target PSNR by more than 2 %, and the errors of ``wyner.io.read``.
     """
     picture = as_image(image)
-    chosen = codecs.by_name(codec)
+    chosen = codecs.by_name(codec or ("overfit" if side is None else "side"))
+    known = _encoder_side(chosen, side)
     targets = (target_bpp, target_psnr, target_size)
     if quality is None and all(target is None for target in targets):
         quality = DEFAULT_QUALITY
@@ -110,16 +118,23 @@ def encode(
         target_bytes=target_size,
         threads=_threads(threads),
     )
-    settings = _with_options(settings, options or {})
+    settings = _with_options(settings, options or {}, chosen.TAKES_SIDE)
     frame = _frame(picture, chosen.CODEC_ID, chosen.VERSION, store_hash)
+    frame = dataclasses.replace(frame, side_hash=known.hash)
     settings = dataclasses.replace(settings, overhead_bytes=_overhead(frame, picture, settings))
-    payload = chosen.encode(picture.pixels, settings, progress)
+    payload = chosen.encode(picture.pixels, settings, progress, **known.argument)
     frame = dataclasses.replace(frame, payload=payload)
     if not (store_hash or target_psnr is not None):
         data = container.write(frame)
         return _checked_size(data, picture, settings)
     decoded = chosen.decode(
-        payload, picture.width, picture.height, picture.channels, picture.maxval, settings.threads
+        payload,
+        picture.width,
+        picture.height,
+        picture.channels,
+        picture.maxval,
+        settings.threads,
+        **known.argument,
     )
     if store_hash:
         frame = dataclasses.replace(
@@ -132,7 +147,7 @@ def encode(
 def decode(
     data: bytes | bytearray | memoryview,
     *,
-    side: ImageLike | None = None,
+    side: SideLike | None = None,
     limits: Limits | None = None,
     threads: int | None = None,
     check_hash: bool = False,
@@ -146,15 +161,21 @@ def decode(
     """
     limits = limits or Limits()
     parts = container.read(data, limits)
-    _check_side(parts, side)
     header = parts.header
     codec = codecs.by_id(header.codec_id, header.codec_version)
+    known = _decoder_side(parts, codec, side, limits)
     macs = codec.macs_per_pixel(parts.payload) * header.width * header.height
     if not macs <= limits.macs:
         raise LimitError(f"decoding takes {macs:.3g} multiply-accumulates; the limit is {limits.macs:.3g}")
     maxval = (1 << header.bit_depth) - 1
     pixels = codec.decode(
-        parts.payload, header.width, header.height, header.channels, maxval, _threads(threads)
+        parts.payload,
+        header.width,
+        header.height,
+        header.channels,
+        maxval,
+        _threads(threads),
+        **known.argument,
     )
     alpha = None
     if parts.alpha is not None:
@@ -188,14 +209,19 @@ def info(data: bytes | bytearray | memoryview, *, limits: Limits | None = None) 
 
 
 def compare(
-    original: ImageLike | bytes, other: ImageLike | bytes, *, limits: Limits | None = None
+    original: ImageLike | bytes,
+    other: ImageLike | bytes,
+    *,
+    side: SideLike | None = None,
+    limits: Limits | None = None,
 ) -> Comparison:
     """Compare two pictures of one size, depth and number of colour planes.
 
     Each is a picture as in ``encode``, the path of a ``.wyn`` file, or the bytes of a file of either kind.
+    side: the side image of ``other``, if it is a file that was made with one.
     Raises UsageError when the two cannot be compared, and the errors of reading and decoding.
     """
-    (a, _), (b, size) = _load(original, limits), _load(other, limits)
+    (a, _), (b, size) = _load(original, limits), _load(other, limits, side)
     error = metrics.mse(a.pixels, b.pixels)
     worst = max(
         int(np.abs(row_a.astype(np.int32) - row_b).max())
@@ -235,14 +261,16 @@ def as_image(image: ImageLike) -> Image:
     raise UsageError(f"a picture is an Image, an array, a PIL image or a path, not {type(image).__name__}")
 
 
-def _load(source: ImageLike | bytes, limits: Limits | None) -> tuple[Image, int | None]:
+def _load(
+    source: ImageLike | bytes, limits: Limits | None, side: SideLike | None = None
+) -> tuple[Image, int | None]:
     """A picture and, when it came as a file, the file's size in bytes."""
     if isinstance(source, (str, os.PathLike)):
         source = Path(source).read_bytes()
     if not isinstance(source, bytes):
         return as_image(source), None
     if source.startswith(container.SIGNATURE):
-        return decode(source, limits=limits), len(source)
+        return decode(source, side=side, limits=limits), len(source)
     from . import io
 
     return io.read(source, limits=limits), len(source)
@@ -262,10 +290,12 @@ def _threads(threads: int | None) -> int:
     return threads
 
 
-def _with_options(settings: Settings, options: Mapping[str, str | int | float]) -> Settings:
+def _with_options(settings: Settings, options: Mapping[str, str | int | float], takes_side: bool) -> Settings:
     """Settings with further fields set by name, each converted to the type of the field's default."""
     allowed: dict[str, Any] = {
-        f.name: f.default for f in dataclasses.fields(settings) if f.name not in _RESERVED_OPTIONS
+        f.name: f.default
+        for f in dataclasses.fields(settings)
+        if f.name not in _RESERVED_OPTIONS and (takes_side or not f.name.startswith("side_"))
     }
     changes: dict[str, Any] = {}
     for name, value in options.items():
@@ -333,12 +363,44 @@ def _checked_psnr(data: bytes, picture: Image, decoded: Array, settings: Setting
     return data
 
 
-def _check_side(parts: Container, side: ImageLike | None) -> None:
+@dataclasses.dataclass(frozen=True)
+class _Known:
+    """What is known of a side picture: its pixel hash, and what a codec that takes one is given."""
+
+    hash: bytes | None = None
+    argument: dict[str, Side] = dataclasses.field(default_factory=dict)
+
+
+def _encoder_side(codec: Codec, side: SideLike | None) -> _Known:
+    if codec.TAKES_SIDE == (side is not None):
+        return _Known() if side is None else _load_side(side, None)
+    raise UsageError("this codec needs a side image" if side is None else "this codec takes no side image")
+
+
+def _decoder_side(parts: Container, codec: Codec, side: SideLike | None, limits: Limits) -> _Known:
     if parts.side_hash is None:
         if side is not None:
             raise UsageError("this file was made without a side image")
-        return
+        if codec.TAKES_SIDE:
+            raise CorruptError("the file lacks the hash of its side image")
+        return _Known()
     if side is None:
         raise SideImageError("this file needs the side image that it was made with (--side)")
-    if pixel_hash(as_image(side)) != parts.side_hash:
+    known = _load_side(side, limits)
+    if known.hash != parts.side_hash:
         raise SideImageError("the side image is not the one that this file was made with")
+    return known if codec.TAKES_SIDE else _Known(known.hash)
+
+
+def _load_side(side: SideLike, limits: Limits | None) -> _Known:
+    payload = None
+    if isinstance(side, (str, os.PathLike)):
+        side = Path(side).read_bytes()
+    if isinstance(side, bytes):
+        if side.startswith(container.SIGNATURE):
+            parts = container.read(side, limits)
+            payload = parts.payload if codecs.IDS.get(parts.header.codec_id) == "overfit" else None
+        image, _ = _load(side, limits)
+    else:
+        image = as_image(side)
+    return _Known(pixel_hash(image), {"side": Side(image.pixels, payload)})

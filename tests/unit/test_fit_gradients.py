@@ -64,7 +64,12 @@ def prior_mean(model: int, grids: int) -> np.ndarray:
 
 
 class Case:
-    """One random problem: an image, parameters near the prior and latents, all exact in float32."""
+    """One random problem: an image, parameters near the prior and latents, all exact in float32.
+
+    side: native inputs from a side picture, if the problem has one.
+    """
+
+    side: object = None
 
     def __init__(
         self, height: int, width: int, planes: int, model: int, grids: int = 7, log2_scale: float = 0
@@ -88,19 +93,34 @@ class Case:
         return np.where(pick < 0.4, 0, np.where(pick < 0.97, small, large)).astype(np.float32)
 
 
+def side_tensors(case: Case, dtype: torch.dtype) -> overfit.SideTensors | None:
+    """The native engine's inputs from a side picture as the oracle takes them."""
+    if case.side is None:
+        return None
+    contexts = [
+        torch.tensor(np.stack(grid) * 2.0**-case.side.context_bits, dtype=dtype)
+        for grid in case.side.contexts
+    ]
+    height, width = case.latents[0].shape
+    planes = np.reshape(case.side.planes, (-1, height, width)) / 2**10
+    return overfit.SideTensors(contexts, torch.tensor(planes, dtype=dtype))
+
+
 def oracle(case: Case, dtype: torch.dtype = torch.float64, gate: overfit.Gate | None = None) -> Gradients:
     """Loss and gradients by autograd in some precision."""
     params = torch.tensor(case.params, dtype=dtype, requires_grad=True)
     latents = [torch.tensor(q, dtype=dtype, requires_grad=True) for q in case.latents]
     image = torch.tensor(case.image, dtype=dtype)
-    loss, mse, bits = overfit.step(params, latents, image, case.sizes, LAMBDA, gate)
+    loss, mse, bits = overfit.step(
+        params, latents, image, case.sizes, LAMBDA, gate, side_tensors(case, dtype)
+    )
     grads = torch.autograd.grad(loss, [params, *latents])
     return collect(case, loss.detach(), mse.detach(), bits.detach(), grads[0], grads[1:])
 
 
 def native(case: Case, threads: int) -> Gradients:
     """The same from the native engine."""
-    fitter = Fitter(case.image, case.model, case.sizes.G, threads)
+    fitter = Fitter(case.image, case.model, case.sizes.G, threads, 0, case.side)
     fitter.set_params(case.params)
     fitter.set_latents(case.latents)
     out = fitter.gradients(LAMBDA)

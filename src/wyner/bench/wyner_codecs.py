@@ -23,12 +23,12 @@ def all_codecs() -> list[Codec]:
 def _adapter(name: str) -> Codec:
     def encode(pixels: Pixels, setting: Setting, side: Pixels | None, threads: int) -> bytes:
         try:
-            return api.encode(pixels, codec=name, threads=threads, **setting)
+            return api.encode(pixels, side=side, codec=name, threads=threads, **setting)
         except TargetMissedError as missed:  # the true rate of the file is what is recorded
             return missed.data
 
     def decode(data: bytes, side: Pixels | None, threads: int) -> Pixels:
-        return cast(Pixels, api.decode(data, threads=threads).pixels)
+        return cast(Pixels, api.decode(data, side=side, threads=threads).pixels)
 
     return Codec(
         f"wyner_{name}",
@@ -39,6 +39,7 @@ def _adapter(name: str) -> Codec:
         tuple({"effort": 5, "quality": quality} for quality in QUALITIES),
         _KEYS,
         depths=(8, 16),
+        takes_side=name == "side",
         own_target=True,
         macs_per_pixel=lambda data: codecs.by_name(name).macs_per_pixel(container.read(data).payload),
         code_parts=tuple(f"-{part}" for part in _OUTSIDE),

@@ -10,9 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from .. import api, io
-from ..container import Limits
 from ..errors import UsageError
-from .files import PIPE, Job, check_writable, limits_of, plan, read_bytes, write_output
+from .files import PIPE, Job, check_writable, limits_of, plan, read_bytes, side_of, write_output
 from .report import FAILURES, Reporter
 
 
@@ -20,7 +19,7 @@ def decode(arguments: argparse.Namespace) -> int:
     """``wyner decode``."""
     limits = limits_of(arguments)
     jobs = plan(arguments, f".{arguments.format}", (".wyn",))
-    reporter, side = Reporter("decode", arguments.json), _side(arguments, limits)
+    reporter, side = Reporter("decode", arguments.json), side_of(arguments)
     threads = _threads_per_file(arguments)
 
     def work(job: Job) -> None:
@@ -59,7 +58,7 @@ def info(arguments: argparse.Namespace) -> int:
 def test(arguments: argparse.Namespace) -> int:
     """``wyner test``."""
     limits, reporter = limits_of(arguments), Reporter("test", arguments.json)
-    side = _side(arguments, limits)
+    side = side_of(arguments)
     for name in arguments.inputs:
         try:
             data = read_bytes(name)
@@ -78,7 +77,9 @@ def compare(arguments: argparse.Namespace) -> int:
     reporter, limits = Reporter("compare", arguments.json), limits_of(arguments)
     name = arguments.other
     try:
-        found = api.compare(read_bytes(arguments.original), read_bytes(name), limits=limits)
+        found = api.compare(
+            read_bytes(arguments.original), read_bytes(name), side=side_of(arguments), limits=limits
+        )
     except FAILURES as error:
         reporter.failure(name, error)
         return reporter.code
@@ -101,10 +102,6 @@ def _info_text(name: str, facts: api.Info) -> str:
     if facts.pixel_hash:
         lines.append(f"  hash    {facts.pixel_hash}")
     return "\n".join(lines)
-
-
-def _side(arguments: argparse.Namespace, limits: Limits) -> io.Image | None:
-    return None if arguments.side is None else io.read(arguments.side, limits=limits)
 
 
 def _threads_per_file(arguments: argparse.Namespace) -> int | None:

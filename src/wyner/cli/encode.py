@@ -15,7 +15,7 @@ from ..batch.manifest import Manifest, Record, latest
 from ..batch.shard import Shard
 from ..errors import TargetMissedError, UsageError
 from .encode_file import Request, encode_file
-from .files import PIPE, Job, limits_of, plan
+from .files import PIPE, Job, limits_of, plan, side_of
 from .report import FAILURES, Reporter
 
 _SUFFIXES = (*io.SUFFIXES, ".bmp")
@@ -38,7 +38,8 @@ def encode(arguments: argparse.Namespace) -> int:
         if arguments.resume:
             manifest, records = _remembered(arguments.output, shard)
             stack.enter_context(closing(manifest))
-        requests = [_request(arguments, job, parallel, records.get(job.name, [])) for job in jobs]
+        side = side_of(arguments)
+        requests = [_request(arguments, job, side, parallel, records.get(job.name, [])) for job in jobs]
         for request, done in _outcomes(arguments, requests, parallel, stack):
             if manifest is not None and done.error is None and not done.result.get("skipped"):
                 names = {"input": request.job.source.path, "output": request.job.name}
@@ -70,9 +71,11 @@ def _remembered(output: str | None, shard: Shard) -> tuple[Manifest, dict[str, l
     return manifest, latest(paths, "output")
 
 
-def _request(arguments: argparse.Namespace, job: Job, parallel: int | None, records: list[Record]) -> Request:
+def _request(
+    arguments: argparse.Namespace, job: Job, side: bytes | None, parallel: int | None, records: list[Record]
+) -> Request:
     settings = {
-        "codec": arguments.codec,
+        "codec": arguments.codec or ("side" if arguments.side else "overfit"),
         "quality": arguments.quality,
         "effort": arguments.effort,
         "target_bpp": arguments.target_bpp,
@@ -84,6 +87,7 @@ def _request(arguments: argparse.Namespace, job: Job, parallel: int | None, reco
     here = arguments.executor == "local" and parallel == 1
     return Request(
         job,
+        side=side,
         # The workers of a cluster have another current folder.
         folder=os.getcwd() if arguments.executor == "ray" else "",
         settings=settings,

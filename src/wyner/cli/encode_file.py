@@ -23,12 +23,14 @@ from .progress import ProgressLine
 class Request:
     """What is to be done with one file.
 
-    job: source and target. folder: that their relative names start from, "" for the current one. settings:
-    arguments of ``wyner.encode`` on which the result depends. threads: as ``wyner.encode`` takes it. records:
-    what manifests tell of the target; None when none is kept. show: tell the progress on standard error.
+    job: source and target. side: contents of the side picture's file, or None. folder: that the relative
+    names of the job start from, "" for the current one. settings: arguments of ``wyner.encode`` on which the
+    result depends. threads: as ``wyner.encode`` takes it. records: what manifests tell of the target; None
+    when none is kept. show: tell the progress on standard error.
     """
 
     job: Job
+    side: bytes | None
     folder: str
     settings: dict[str, Any]
     limits: Limits
@@ -84,7 +86,9 @@ def _encode(request: Request, source: bytes) -> tuple[bytes, Record]:
     missed = None
     try:
         image = io.read(source, first_frame=request.first_frame, limits=request.limits)
-        data = api.encode(image, **request.settings, threads=request.threads, progress=line)
+        data = api.encode(
+            image, side=request.side, **request.settings, threads=request.threads, progress=line
+        )
     except TargetMissedError as error:
         missed, data = str(error), error.data
     finally:
@@ -103,7 +107,8 @@ def _encode(request: Request, source: bytes) -> tuple[bytes, Record]:
 def _key(request: Request, source: bytes) -> str:
     version = codecs.by_name(request.settings["codec"]).VERSION
     settings = {**request.settings, "first_frame": request.first_frame}
-    return task_key({"wyner": __version__, "version": version, **settings}, content_key(source))
+    sides = () if request.side is None else (content_key(request.side),)
+    return task_key({"wyner": __version__, "version": version, **settings}, content_key(source), *sides)
 
 
 def _is_ours(request: Request, known: Record) -> bool:

@@ -51,6 +51,11 @@ def limits_of(arguments: argparse.Namespace) -> Limits:
     return Limits(pixels=arguments.max_pixels, side=arguments.max_side, macs=arguments.max_macs)
 
 
+def side_of(arguments: argparse.Namespace) -> bytes | None:
+    """The contents of the side picture's file, if one is given."""
+    return None if arguments.side is None else Path(arguments.side).read_bytes()
+
+
 def plan_outputs(sources: Sequence[Source], output: str | None, suffix: str) -> list[Job]:
     """The output for each input. Raises UsageError when names clash or a pipe cannot be one."""
     paths = [source.path for source in sources]

@@ -60,7 +60,10 @@ def _add_encode(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument(
         "-e", "--effort", type=int, default=5, metavar="E", help="1 fast .. 10 small (default 5)"
     )
-    parser.add_argument("--codec", default="overfit", help="codec (default overfit)")
+    parser.add_argument("--codec", help="codec (default overfit, and side with --side)")
+    parser.add_argument(
+        "--side", metavar="REF", help="picture like it, or .wyn file, that whoever decodes has as well"
+    )
     parser.add_argument(
         "-x",
         dest="options",
@@ -103,6 +106,7 @@ def _add_inspection(commands: argparse._SubParsersAction[argparse.ArgumentParser
     parser = _command(commands, "compare", "commands.compare", "measure a compressed picture")
     parser.add_argument("original", metavar="ORIGINAL", help="picture or .wyn file")
     parser.add_argument("other", metavar="OTHER", help="picture or .wyn file; its size gives the bit rate")
+    parser.add_argument("--side", metavar="REF", help="side image of OTHER, if it was made with one")
     _add_common(parser, parallel=False)
 
 

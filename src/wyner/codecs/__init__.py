@@ -8,8 +8,8 @@ from typing import cast
 from ..errors import UnsupportedError, UsageError
 from .base import Codec
 
-MODULES: dict[str, str] = {"overfit": "wyner.codecs.overfit"}
-IDS: dict[int, str] = {1: "overfit"}
+MODULES: dict[str, str] = {"overfit": "wyner.codecs.overfit", "side": "wyner.codecs.side"}
+IDS: dict[int, str] = {1: "overfit", 2: "side"}
 
 
 def by_name(name: str) -> Codec:

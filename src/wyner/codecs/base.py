@@ -19,6 +19,21 @@ DEFAULT_QUALITY = 60.0
 DEFAULT_EFFORT = 5
 
 
+SIDE_MODES = ("full", "arm", "latents")
+
+
+@dataclass(frozen=True)
+class Side:
+    """The side picture that encoder and decoder hold.
+
+    pixels: (H, W, C) uint8 or uint16, of any size, depth and channels. payload: of the codec ``overfit``, if
+    the side picture came as such a file, else None.
+    """
+
+    pixels: Pixels
+    payload: bytes | None = None
+
+
 @dataclass(frozen=True)
 class Settings:
     """What an encoder is asked for. Exactly one of ``quality`` and the three targets is not None.
@@ -32,6 +47,9 @@ class Settings:
         targets can be met in bytes of the file.
     threads: worker threads, >= 1; never changes the result.
     seed: of all randomness in the encoder.
+    side_mode: what sees the side picture, of codecs that take one: "full", "arm" (the entropy model alone) or
+        "latents" (the entropy model alone, and of the side picture's file only its latents).
+    side_align: 1 aligns the side picture block by block, 0 takes it as it lies.
 
     Raises UsageError when a value is out of range or when not exactly one goal is given.
     """
@@ -44,6 +62,8 @@ class Settings:
     overhead_bytes: int = 0
     threads: int = 1
     seed: int = 0
+    side_mode: str = SIDE_MODES[0]
+    side_align: int = 1
 
     def __post_init__(self) -> None:
         goals = (self.quality, self.target_bpp, self.target_psnr, self.target_bytes)
@@ -56,6 +76,8 @@ class Settings:
                 raise UsageError(f"target {name} is {goal:g}, it must be positive and finite")
         if not 1 <= self.effort <= 10:
             raise UsageError(f"effort is {self.effort}, it goes from 1 to 10")
+        if self.side_mode not in SIDE_MODES or self.side_align not in (0, 1):
+            raise UsageError(f"side_mode must be one of {', '.join(SIDE_MODES)}, and side_align 0 or 1")
         if self.threads < 1 or self.overhead_bytes < 0:
             raise UsageError("threads must be at least 1 and overhead_bytes at least 0")
 
@@ -82,21 +104,27 @@ ProgressCallback = Callable[[Progress], None]
 
 
 class Codec(Protocol):
-    """A module or object that codes the colour planes of one picture."""
+    """A module or object that codes the colour planes of one picture.
+
+    TAKES_SIDE: whether it needs a side picture. Only then are ``encode`` and ``decode`` given ``side``.
+    """
 
     CODEC_ID: int
     VERSION: int
+    TAKES_SIDE: bool
 
-    def encode(self, pixels: Pixels, settings: Settings, progress: ProgressCallback | None) -> bytes:
+    def encode(
+        self, pixels: Pixels, settings: Settings, progress: ProgressCallback | None, **side: Side
+    ) -> bytes:
         """Code ``pixels``, (H, W, C) uint8 or uint16 with C in {1, 3}, into a payload."""
         ...
 
     def decode(
-        self, payload: bytes, width: int, height: int, channels: int, maxval: int, threads: int
+        self, payload: bytes, width: int, height: int, channels: int, maxval: int, threads: int, **side: Side
     ) -> np.ndarray[Any, Any]:
         """Decode a payload to (height, width, channels), uint8 if ``maxval`` is 255, uint16 if 65535.
 
-        Raises CorruptError, UnsupportedError or LimitError.
+        Raises CorruptError, UnsupportedError, LimitError or SideImageError.
         """
         ...
 

@@ -32,23 +32,37 @@ Gate = Callable[[str, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class ModelSizes:
-    """Sizes of one model for one image: S neighbours, F features, ARM width N, synthesis width M, G grids."""
+    """Sizes of one model for one image: S neighbours, F features, ARM width N, synthesis width M, G grids.
+
+    E contexts and X planes come from a side picture (docs/spec/side.md), none without one.
+    """
 
     S: int
     F: int
     N: int
     M: int
     G: int
+    E: int = 0
+    X: int = 0
+
+
+@dataclass(frozen=True)
+class SideTensors:
+    """What is known from a side picture: E contexts (E, h_i, w_i) of each grid, and X planes (X, H, W)."""
+
+    contexts: Sequence[Tensor]
+    planes: Tensor
 
 
 def tensor_shapes(sizes: ModelSizes) -> dict[str, tuple[int, ...]]:
     """Shapes of the parameter tensors, in file order (section 5)."""
-    A, F, N, M, G = sizes.S + sizes.F, sizes.F, sizes.N, sizes.M, sizes.G
+    A, F, N, M, G = sizes.S + sizes.F + sizes.E, sizes.F, sizes.N, sizes.M, sizes.G
+    U = G + sizes.X
     return {
         "arm.w1": (N, A), "arm.b1": (N,), "arm.w2": (N, N), "arm.b2": (N,),
         "arm.wo": (2, N), "arm.wl": (2, A), "arm.bo": (2,),
         "ifc.w": (G, F, 6), "ifc.b": (G, F), "up.t": (G - 1, 4), "pre.t": (G, 4),
-        "syn.w1": (M, G), "syn.b1": (M,), "syn.w2": (3, M), "syn.wl": (3, G), "syn.b2": (3,),
+        "syn.w1": (M, U), "syn.b1": (M,), "syn.w2": (3, M), "syn.wl": (3, U), "syn.b2": (3,),
         "syn.c1": (3, 3, 3, 3), "syn.d1": (3,), "syn.c2": (3, 3, 3, 3), "syn.d2": (3,),
     }  # fmt: skip
 
@@ -132,15 +146,20 @@ def _features(p: dict[str, Tensor], grids: Sequence[Tensor], pairs: Sequence[Ten
     return f.expand(F, h, w) if total is None else _double(total + f, h, w)
 
 
-def arm_inputs(p: dict[str, Tensor], grids: Sequence[Tensor], S: int) -> Tensor:
-    """Context vectors of every latent of every grid, (S + F, latents), grid 0 first, row-major."""
+def arm_inputs(
+    p: dict[str, Tensor], grids: Sequence[Tensor], S: int, side: SideTensors | None = None
+) -> Tensor:
+    """Context vectors of every latent of every grid, (S + F + E, latents), grid 0 first, row-major."""
     pairs = [torch.stack([q, _smoothed(q)]) for q in grids]
     columns = []
     for i, q in enumerate(grids):
         h, w = q.shape
         padded = nnf.pad(q, (3, 3, 3, 0))
         near = [padded[3 + dy : 3 + dy + h, 3 + dx : 3 + dx + w] for dy, dx in NEIGHBOURS[:S]]
-        columns.append(torch.cat([torch.stack(near), _features(p, grids, pairs, i)]).reshape(-1, h * w))
+        known = [side.contexts[i]] if side else []
+        columns.append(
+            torch.cat([torch.stack(near), _features(p, grids, pairs, i), *known]).reshape(-1, h * w)
+        )
     return torch.cat(columns, dim=1)
 
 
@@ -171,10 +190,14 @@ def laplace_bits(q: Tensor, mu: Tensor, log2_scale: Tensor) -> Tensor:
 
 
 def rate_bits(
-    p: dict[str, Tensor], grids: Sequence[Tensor], sizes: ModelSizes, gate: Gate | None = None
+    p: dict[str, Tensor],
+    grids: Sequence[Tensor],
+    sizes: ModelSizes,
+    gate: Gate | None = None,
+    side: SideTensors | None = None,
 ) -> Tensor:
     """Bits of each grid, (G,)."""
-    x = arm_inputs(p, grids, sizes.S)
+    x = arm_inputs(p, grids, sizes.S, side)
     mu, s = arm(p, x, gate)
     bits = laplace_bits(torch.cat([q.reshape(-1) for q in grids]), mu, s)
     return torch.stack([part.sum() for part in torch.split(bits, [q.numel() for q in grids])])
@@ -230,9 +253,9 @@ def _filter3x3(z: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 def synthesise(p: dict[str, Tensor], u: Tensor, planes: int, gate: Gate | None = None) -> Tensor:
-    """Reconstruction (planes, H, W) in units of full scale, not clamped, from u (G, H, W)."""
-    G, H, W = u.shape
-    flat = u.reshape(G, -1)
+    """Reconstruction (planes, H, W) in units of full scale, not clamped, from u (G + X, H, W)."""
+    inputs, H, W = u.shape
+    flat = u.reshape(inputs, -1)
     h = _relu("syn.h", torch.addmm(p["syn.b1"][:, None], p["syn.w1"], flat), gate)
     z = torch.addmm(torch.addmm(p["syn.b2"][:, None], p["syn.wl"], flat), p["syn.w2"], h).view(3, H, W)
     r = _relu("syn.r", _filter3x3(z, p["syn.c1"], p["syn.d1"]), gate)
@@ -252,17 +275,22 @@ def step(
     sizes: ModelSizes,
     lam: float,
     gate: Gate | None = None,
+    side: SideTensors | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(loss, mse, bits per grid) of already quantised (or noisy) latents.
 
     params: flat vector; latents_q: G grids (h_i, w_i), grid 0 first; image: (C, H, W) in [0, 1], C 1 or 3.
     loss = mse + lam * bits / (H W); mse is the mean over pixels and planes. All of one dtype.
-    `gate` replaces the decision of every ReLU and clamp, for tests that need to know or turn it.
+    `gate` replaces the decision of every ReLU and clamp, for tests that need to know or turn it. `side` is
+    given if sizes.E is not 0.
     """
     p = unpack(params, sizes)
-    bits = rate_bits(p, latents_q, sizes, gate)
+    bits = rate_bits(p, latents_q, sizes, gate, side)
     planes, height, width = image.shape
-    mse = (synthesise(p, upsample(p, latents_q), planes, gate) - image).square().mean()
+    u = upsample(p, latents_q)
+    if side is not None:
+        u = torch.cat([u, side.planes])
+    mse = (synthesise(p, u, planes, gate) - image).square().mean()
     return mse + lam * bits.sum() / (height * width), mse, bits
 
 

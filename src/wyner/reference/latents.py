@@ -1,4 +1,4 @@
-"""Latent grids (docs/spec/overfit.md, section 7)."""
+"""Latent grids (docs/spec/overfit.md, section 7; side.md, section 8)."""
 
 from collections.abc import Iterator
 
@@ -79,16 +79,16 @@ def arm(x: IntArray, network: Network) -> tuple[int, int]:
 
 
 def _decode_grid(
-    decoder: RangeDecoder, network: Network, features: IntArray, shape: tuple[int, int]
+    decoder: RangeDecoder, network: Network, features: IntArray, known: IntArray, shape: tuple[int, int]
 ) -> IntArray:
-    """One grid whose latents are not all zero."""
+    """One grid whose latents are not all zero. known: contexts from a side picture, (E, *shape)."""
     rows, columns = shape
     fa, S = network.header.fa, network.header.model["S"]
     dy, dx = np.array(NEIGHBOURS[:S]).T
     padded = np.zeros((rows + MARGIN, columns + 2 * MARGIN), np.int64)  # outside the grid latents are 0
     for row, column in coding_order(rows, columns):
         near = sat16(padded[row + MARGIN + dy, column + MARGIN + dx] << fa)
-        x = np.concatenate([near, features[:, row >> 1, column >> 1]])
+        x = np.concatenate([near, features[:, row >> 1, column >> 1], known[:, row, column]])
         value = symbol(decoder, *arm(x, network))
         if abs(value) > LATENT_MAX:
             raise CorruptError("latent out of range")
@@ -96,17 +96,25 @@ def _decode_grid(
     return padded[MARGIN:, MARGIN:-MARGIN]
 
 
-def decode_latents(decoder: RangeDecoder, network: Network, width: int, height: int) -> list[IntArray]:
+def decode_latents(
+    decoder: RangeDecoder,
+    network: Network,
+    width: int,
+    height: int,
+    contexts: list[IntArray] | None = None,
+) -> list[IntArray]:
     """The latent grids, finest first; grid i has shape ceil(height / 2^i), ceil(width / 2^i).
 
-    Values lie in -4095..4095. Raises CorruptError.
+    Values lie in -4095..4095. contexts: those from a side picture in Q*fa*, (E, rows, columns) of each grid.
+    Raises CorruptError.
     """
     latents: dict[int, IntArray] = {}
     for i in reversed(range(network.header.grids)):
         shape = grid_shape(width, height, i)
         if decoder.bits(1):
             features = feature_maps(i, latents, network, grid_shape(width, height, i + 1))
-            latents[i] = _decode_grid(decoder, network, features, shape)
+            known = np.zeros((0, *shape), np.int64) if contexts is None else contexts[i]
+            latents[i] = _decode_grid(decoder, network, features, known, shape)
         else:
             latents[i] = np.zeros(shape, np.int64)
     return [latents[i] for i in range(network.header.grids)]

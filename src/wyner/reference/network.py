@@ -1,4 +1,4 @@
-"""Header, parameters and their bounds (docs/spec/overfit.md, sections 4 to 6)."""
+"""Header, parameters and their bounds (docs/spec/overfit.md, sections 4 to 6; side.md, section 7)."""
 
 import json
 from collections.abc import Iterator
@@ -15,11 +15,15 @@ from wyner.reference.laplace import IDX_MAX, VALUE_MAX, symbol
 from wyner.reference.range_decoder import RangeDecoder
 
 GROUPS = 12
+EXTRA_SCALES = {"arm.w1": 168, "arm.wl": 152, "syn.w1": 160, "syn.wl": 168}
 
 
 @dataclass(frozen=True)
 class Header:
-    """What the parameters are decoded with: the model, G, the activations' precisions, k_g and s_g."""
+    """What the parameters are decoded with: the model, G, the activations' precisions, k_g and s_g.
+
+    extras: E and X, the contexts and planes from a side picture.
+    """
 
     model: dict[str, Any]
     grids: int
@@ -27,16 +31,21 @@ class Header:
     fu: int
     k: list[int]
     s: list[int]
+    extras: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """A parameter tensor: name, group, shape, and the axis (if any) with one slice per grid or stage."""
+    """A parameter tensor: name, group, shape, and the axis (if any) with one slice per grid or stage.
+
+    The last `extra` columns belong to inputs from a side picture.
+    """
 
     name: str
     group: int
     shape: tuple[int, ...]
     sliced_axis: int | None = None
+    extra: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,18 +64,19 @@ def models() -> list[dict[str, Any]]:
     return result
 
 
-def layout(model: dict[str, Any], grids: int) -> list[Tensor]:
-    """The tensors in coded order, for a given number of grids."""
+def layout(model: dict[str, Any], grids: int, extras: tuple[int, int] = (0, 0)) -> list[Tensor]:
+    """The tensors in coded order, for a given number of grids and extra inputs."""
     S, F, N, M, G = model["S"], model["F"], model["N"], model["M"], grids
-    A = S + F
+    E, X = extras
+    A, U = S + F + E, G + X
     return [
-        Tensor("arm.w1", 0, (N, A)), Tensor("arm.b1", 3, (N,)),
+        Tensor("arm.w1", 0, (N, A), extra=E), Tensor("arm.b1", 3, (N,)),
         Tensor("arm.w2", 1, (N, N)), Tensor("arm.b2", 3, (N,)),
-        Tensor("arm.wo", 2, (2, N)), Tensor("arm.wl", 2, (2, A)), Tensor("arm.bo", 3, (2,)),
+        Tensor("arm.wo", 2, (2, N)), Tensor("arm.wl", 2, (2, A), extra=E), Tensor("arm.bo", 3, (2,)),
         Tensor("ifc.w", 4, (G, F, 6), 0), Tensor("ifc.b", 4, (G, F), 0),
         Tensor("up.t", 5, (G - 1, 4), 0), Tensor("pre.t", 6, (G, 4), 0),
-        Tensor("syn.w1", 7, (M, G), 1), Tensor("syn.b1", 9, (M,)),
-        Tensor("syn.w2", 8, (3, M)), Tensor("syn.wl", 8, (3, G), 1), Tensor("syn.b2", 9, (3,)),
+        Tensor("syn.w1", 7, (M, U), 1, X), Tensor("syn.b1", 9, (M,)),
+        Tensor("syn.w2", 8, (3, M)), Tensor("syn.wl", 8, (3, U), 1, X), Tensor("syn.b2", 9, (3,)),
         Tensor("syn.c1", 10, (3, 3, 3, 3)), Tensor("syn.d1", 11, (3,)),
         Tensor("syn.c2", 10, (3, 3, 3, 3)), Tensor("syn.d2", 11, (3,)),
     ]  # fmt: skip
@@ -77,19 +87,32 @@ def _fit_slices(prior: IntArray, tensor: Tensor) -> IntArray:
     if tensor.sliced_axis is None:
         return prior
     axis = tensor.sliced_axis
-    wanted = np.minimum(np.arange(tensor.shape[axis]), prior.shape[axis] - 1)
+    wanted = np.minimum(np.arange(tensor.shape[axis] - tensor.extra), prior.shape[axis] - 1)
     return prior.take(wanted, axis)
+
+
+def _extra_priors(tensor: Tensor) -> tuple[IntArray, IntArray]:
+    """Mean and scale of the weights of the extra inputs, shape (rows, extra); side.md, section 7."""
+    mean = np.zeros((tensor.shape[0], tensor.extra), np.int64)
+    if tensor.name == "syn.wl" and tensor.extra:
+        mean[:, :3] = np.eye(3, dtype=np.int64) << 14
+    return mean, np.full(mean.shape, EXTRA_SCALES[tensor.name], np.int64)
 
 
 def priors(header: Header) -> Iterator[tuple[Tensor, IntArray, IntArray]]:
     """Each tensor with the prior mean and prior scale index of each of its elements."""
     model = header.model
     position = 0
-    for stored, wanted in zip(layout(model, model["grids"]), layout(model, header.grids), strict=True):
+    wanted_layout = layout(model, header.grids, header.extras)
+    for stored, wanted in zip(layout(model, model["grids"]), wanted_layout, strict=True):
         end = position + int(np.prod(stored.shape))
         mean = np.array(model["mean"][position:end], dtype=np.int64).reshape(stored.shape)
         scale = np.array(model["scale"][position:end], dtype=np.int64).reshape(stored.shape)
-        yield wanted, _fit_slices(mean, wanted), _fit_slices(scale, wanted)
+        mean, scale = _fit_slices(mean, wanted), _fit_slices(scale, wanted)
+        if wanted.extra:
+            more_mean, more_scale = _extra_priors(wanted)
+            mean, scale = np.hstack([mean, more_mean]), np.hstack([scale, more_scale])
+        yield wanted, mean, scale
         position = end
 
 
@@ -101,7 +124,7 @@ def is_absent(name: str, index: tuple[int, ...], grids: int) -> bool:
     return i + 1 + column // 2 >= grids
 
 
-def _decode_header(decoder: RangeDecoder) -> Header:
+def _decode_header(decoder: RangeDecoder, extras: tuple[int, int]) -> Header:
     model_index = decoder.bits(8)
     if model_index >= len(models()):
         raise UnsupportedError(f"unknown overfit model {model_index}")
@@ -115,7 +138,7 @@ def _decode_header(decoder: RangeDecoder) -> Header:
         s.append(symbol(decoder, 0, 88))
         if not (0 <= k[-1] <= 13 and -64 <= s[-1] <= 64):
             raise CorruptError("parameter precision out of range")
-    return Header(model, grids, fa, fu, k, s)
+    return Header(model, grids, fa, fu, k, s, extras)
 
 
 def _decode_parameter(decoder: RangeDecoder, mean: int, scale: int, k: int, s: int) -> int:
@@ -126,12 +149,12 @@ def _decode_parameter(decoder: RangeDecoder, mean: int, scale: int, k: int, s: i
     return value
 
 
-def decode_network(decoder: RangeDecoder) -> Network:
-    """Read header and parameters and check the bounds (sections 4 to 6).
+def decode_network(decoder: RangeDecoder, extras: tuple[int, int] = (0, 0)) -> Network:
+    """Read header and parameters and check the bounds (sections 4 to 6), with so many extra inputs.
 
     Raises CorruptError or UnsupportedError.
     """
-    header = _decode_header(decoder)
+    header = _decode_header(decoder, extras)
     parameters: dict[str, IntArray] = {}
     for tensor, mean, scale in priors(header):
         values = np.zeros(tensor.shape, np.int64)

@@ -14,11 +14,12 @@ import numpy.typing as npt
 from ... import _native
 from ..base import Pixels, ProgressCallback, Settings
 from .fit import fit_picture
-from .model import load_model
+from .model import payload_macs_per_pixel
 from .stream import Picture
 
 CODEC_ID = 1
 VERSION = 1
+TAKES_SIDE = False
 
 
 def encode(pixels: Pixels, settings: Settings, progress: ProgressCallback | None = None) -> bytes:
@@ -42,11 +43,5 @@ def decode(
 
 
 def macs_per_pixel(payload: bytes) -> float:
-    """Multiply-accumulates per pixel of decoding, from the model that the payload begins with (section 4).
-
-    A model that does not exist counts as the largest: decoding refuses it.
-    """
-    code = int.from_bytes(payload[:8].ljust(8, b"\0"), "big")
-    index = code // ((2**64 - 1) >> 8)  # bits(8) of a fresh range decoder
-    count = len(_native.overfit_models())
-    return max(load_model(i, 7).macs_per_pixel() for i in ([index] if index < count else range(count)))
+    """Multiply-accumulates per pixel of decoding, from the payload's first bytes."""
+    return payload_macs_per_pixel(payload)

@@ -50,15 +50,19 @@ def fit_half_size(
     threads: int,
     seed: int,
     report: Callable[[float, float], None],
+    params: Floats,
+    side: _native.SideInputs | None = None,
 ) -> tuple[Floats, list[Floats]]:
     """Parameters of ``model`` and latents of all its grids but the finest, after ``plan.coarse_steps`` steps.
 
     image: float32 (C, H, W) in [0, 1]. report: called now and then with the latents' bits and the mse.
+    params: what to begin with.
+    side: of the picture at half its size, if ``model`` has inputs from a side picture.
     """
-    coarse = load_model(model.index, model.grids - 1)
+    coarse = load_model(model.index, model.grids - 1, model.extras)
     index = shifted(model, coarse)
-    fitter = _native.Fitter(half_size(image), model.index, coarse.grids, threads, seed)
-    params = np.ldexp(model.mean.astype(np.float32), -14)
+    fitter = _native.Fitter(half_size(image), model.index, coarse.grids, threads, seed, side)
+    params = params.copy()
     fitter.set_params(params[index])
     for step in range(0, plan.coarse_steps, CHUNK):
         steps = min(CHUNK, plan.coarse_steps - step)

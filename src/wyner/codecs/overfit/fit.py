@@ -65,8 +65,14 @@ class _Fit:
         """A fresh fitter with the plan and the model for the present multiplier."""
         self.plan = plan_for(self.settings.effort, self.lam)
         grids = grid_count(self.picture.width, self.picture.height)
-        self.model = load_model(model_index(self.settings.effort, self.lam), grids)
-        self.fitter = _native.Fitter(self.image, self.model.index, grids, self.threads, self.settings.seed)
+        self.model = load_model(model_index(self.settings.effort, self.lam), grids, self.picture.extras)
+        self.fitter = _native.Fitter(
+            self.image, self.model.index, grids, self.threads, self.settings.seed, self.picture.side
+        )
+        if self.picture.side_gain != 1:
+            params = self.fitter.get_params()
+            self.model.tensor(params, "syn.wl")[:, grids:] *= self.picture.side_gain
+            self.fitter.set_params(params)
         self.network_bits = network_bits(self.model, self.fitter.get_params())
 
     def report(self, phase: str, bits: float, mse: float) -> None:
@@ -125,8 +131,17 @@ def _half_size_phase(fit: _Fit) -> None:
 
     if fit.plan.coarse_steps == 0 or fit.model.grids < 3:
         return
+    side = fit.picture.half_side() if fit.picture.half_side else None
     params, latents = fit_half_size(
-        fit.image, fit.model, fit.plan, fit.lam, fit.threads, fit.settings.seed, report
+        fit.image,
+        fit.model,
+        fit.plan,
+        fit.lam,
+        fit.threads,
+        fit.settings.seed,
+        report,
+        fit.fitter.get_params(),
+        side,
     )
     fit.fitter.set_params(params)
     fit.fitter.set_latents([np.zeros_like(fit.fitter.get_latents()[0]), *latents])

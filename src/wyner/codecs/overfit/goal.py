@@ -67,6 +67,12 @@ class Goal:
         return True
 
 
+def expected_rate(settings: Settings, pixels: int) -> float:
+    """Bits per pixel of a picture of middling detail, by the multiplier that a fit begins with."""
+    lam = Goal.of(settings, pixels).first_lambda(pixels)
+    return 0.6 * (1e-3 / lam) ** (1 / 1.5)
+
+
 def clamp(lam: float) -> float:
     """A multiplier within the range that fits can use."""
     return min(max(lam, LAMBDA_RANGE[0]), LAMBDA_RANGE[1])

@@ -16,6 +16,7 @@ GROUPS = 12
 MAX_GRIDS = 9
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
+Extras = tuple[int, int]
 
 # Group of each tensor, and the tensors whose rows add up in one accumulator (section 6).
 GROUP_OF = {
@@ -34,6 +35,7 @@ ROWS_OF_GROUP = {
 class Model:
     """A model for one picture: sizes, and per-parameter arrays in stream order.
 
+    extras: contexts and planes from a side picture (docs/spec/side.md), (0, 0) without one.
     mean: prior means (Q14). scale: prior scales (1/16 octaves above 2^-14). group: 0..11.
     coded: False for the absent entries of ifc.w. offsets: tensor name -> (start, shape).
     """
@@ -44,6 +46,7 @@ class Model:
     N: int
     M: int
     grids: int
+    extras: Extras
     kdef: tuple[int, ...]
     mean: Ints
     scale: Ints
@@ -58,48 +61,37 @@ class Model:
 
     def macs_per_pixel(self) -> float:
         """Multiply-accumulates per pixel of decoding (section 7 to 9), for a large picture."""
-        inputs = self.S + self.F
+        inputs = self.S + self.F + self.extras[0]
+        planes = self.grids + self.extras[1]
         arm = inputs * self.N + self.N**2 + 2 * (self.N + inputs)
         per_grid = [4.0**-i for i in range(self.grids)]
         features = sum(area / 4 * (6 * self.F + 9) for area in per_grid)
         upsampling = sum(4.0**-i * 6 * (self.grids - 1 - i) for i in range(self.grids - 1))
-        synthesis = self.M * self.grids + 3 * (self.M + self.grids) + 2 * 81
+        synthesis = self.M * planes + 3 * (self.M + planes) + 2 * 81
         return arm * sum(per_grid) + features + 14 * sum(per_grid) + upsampling + synthesis
 
 
-def tensor_shapes(S: int, F: int, N: int, M: int, G: int) -> dict[str, tuple[int, ...]]:
+def tensor_shapes(
+    S: int, F: int, N: int, M: int, G: int, extras: Extras = (0, 0)
+) -> dict[str, tuple[int, ...]]:
     """Shapes of the tensors in stream order."""
-    A = S + F
+    A, U = S + F + extras[0], G + extras[1]
     return {
         "arm.w1": (N, A), "arm.b1": (N,), "arm.w2": (N, N), "arm.b2": (N,),
         "arm.wo": (2, N), "arm.wl": (2, A), "arm.bo": (2,),
         "ifc.w": (G, F, 6), "ifc.b": (G, F), "up.t": (G - 1, 4), "pre.t": (G, 4),
-        "syn.w1": (M, G), "syn.b1": (M,), "syn.w2": (3, M), "syn.wl": (3, G), "syn.b2": (3,),
+        "syn.w1": (M, U), "syn.b1": (M,), "syn.w2": (3, M), "syn.wl": (3, U), "syn.b2": (3,),
         "syn.c1": (3, 3, 3, 3), "syn.d1": (3,), "syn.c2": (3, 3, 3, 3), "syn.d2": (3,),
     }  # fmt: skip
 
 
-def _prior_index(shapes_model: dict[str, tuple[int, ...]], shapes: dict[str, tuple[int, ...]]) -> Ints:
-    """For each parameter of the picture's model, the index of its prior (grids past the model's repeat)."""
-    parts, start = [], 0
-    for name, source in shapes_model.items():
-        index = start + np.arange(math.prod(source), dtype=np.int32).reshape(source)
-        axis = 1 if name in ("syn.w1", "syn.wl") else 0
-        if source[axis] != shapes[name][axis]:
-            rows = np.minimum(np.arange(shapes[name][axis]), source[axis] - 1)
-            index = np.take(index, rows, axis=axis)
-        parts.append(index.ravel())
-        start += math.prod(source)
-    return np.concatenate(parts)
-
-
 @lru_cache(maxsize=32)
-def load_model(index: int, grids: int) -> Model:
-    """The model ``index`` of the native tables, laid out for ``grids`` grids (1..9)."""
+def load_model(index: int, grids: int, extras: Extras = (0, 0)) -> Model:
+    """The model ``index`` of the native tables, laid out for ``grids`` grids (1..9) and ``extras``."""
     raw = _native.overfit_models()[index]
     S, F, N, M = raw["S"], raw["F"], raw["N"], raw["M"]
-    shapes = tensor_shapes(S, F, N, M, grids)
-    prior = _prior_index(tensor_shapes(S, F, N, M, raw["grids"]), shapes)
+    shapes = tensor_shapes(S, F, N, M, grids, extras)
+    mean, scale = _native.overfit_priors(index, grids, *extras)
     group = np.concatenate([np.full(math.prod(s), GROUP_OF[n], np.int32) for n, s in shapes.items()])
     coded = np.ones(group.size, bool)
     offsets, start = {}, 0
@@ -110,10 +102,20 @@ def load_model(index: int, grids: int) -> Model:
     sources = np.arange(grids)[:, None, None] + 1 + np.arange(6)[None, None, :] // 2
     coded[at : at + grids * F * 6] = np.broadcast_to(sources < grids, (grids, F, 6)).ravel()
     return Model(
-        index, S, F, N, M, grids, tuple(raw["kdef"]),
-        np.asarray(raw["mean"])[prior].astype(np.int32), np.asarray(raw["scale"])[prior].astype(np.int32),
-        group, coded, offsets,
+        index, S, F, N, M, grids, extras, tuple(raw["kdef"]), mean, scale, group, coded, offsets,
     )  # fmt: skip
+
+
+def payload_macs_per_pixel(payload: bytes, extras: Extras = (0, 0)) -> float:
+    """Multiply-accumulates per pixel of decoding, from the model that a payload begins with (section 4).
+
+    A model that does not exist counts as the largest: decoding refuses it.
+    """
+    code = int.from_bytes(payload[:8].ljust(8, b"\0"), "big")
+    index = code // ((2**64 - 1) >> 8)  # bits(8) of a fresh range decoder
+    count = len(_native.overfit_models())
+    candidates = [index] if index < count else range(count)
+    return max(load_model(i, 7, extras).macs_per_pixel() for i in candidates)
 
 
 def row_sums(model: Model, params: Floats, group: int) -> float:

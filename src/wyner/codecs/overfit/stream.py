@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from ... import _native
-from .model import Ints, Model
+from .model import Extras, Ints, Model
 from .weights import QuantisedWeights
 
 MAX_LATENT = 4095
@@ -16,9 +17,21 @@ MAX_LATENT = 4095
 
 @dataclass(frozen=True)
 class Picture:
-    """The picture being coded: pixels (H, W, C) uint8 or uint16."""
+    """The picture being coded: pixels (H, W, C) uint8 or uint16.
+
+    side: what is known from a side picture, if there is one. half_side: makes the same for half the size.
+    side_gain: how much of the side picture the reconstruction begins with, 0..1.
+    """
 
     pixels: npt.NDArray[np.generic]
+    side: _native.SideInputs | None = None
+    half_side: Callable[[], _native.SideInputs] | None = None
+    side_gain: float = 1.0
+
+    @property
+    def extras(self) -> Extras:
+        """Contexts and planes that the side picture adds to a model's inputs."""
+        return (0, 0) if self.side is None else self.side.extras
 
     @property
     def height(self) -> int:
@@ -61,8 +74,9 @@ def _activation_bits(picture: Picture, model: Model, w: QuantisedWeights, latent
     for fa in range(4, 12):
         try:
             _, bits = _native.overfit_bits(
-                picture.width, picture.height, model.index, fa, 8, list(w.k), list(w.s), w.params, latents
-            )
+                picture.width, picture.height, model.index, fa, 8, list(w.k), list(w.s), w.params, latents,
+                picture.side,
+            )  # fmt: skip
         except ValueError:  # a bound of section 6 does not hold
             continue
         if best is None or sum(bits) < best[0]:
@@ -81,7 +95,7 @@ def _plane_bits(
         try:
             decoded = _native.overfit_render(
                 picture.width, picture.height, picture.channels, picture.maxval, fu, model.index,
-                list(w.k), w.params, latents, threads,
+                list(w.k), w.params, latents, threads, picture.side,
             )  # fmt: skip
         except ValueError:
             continue
@@ -98,6 +112,7 @@ def code(picture: Picture, model: Model, w: QuantisedWeights, latents: list[Ints
     fa = _activation_bits(picture, model, w, latents)
     fu, mse = _plane_bits(picture, model, w, latents, threads)
     payload = _native.overfit_encode(
-        picture.width, picture.height, model.index, fa, fu, list(w.k), list(w.s), w.params, latents
-    )
+        picture.width, picture.height, model.index, fa, fu, list(w.k), list(w.s), w.params, latents,
+        picture.side,
+    )  # fmt: skip
     return Coded(payload, mse)

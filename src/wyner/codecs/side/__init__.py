@@ -1,0 +1,78 @@
+"""The overfit codec with a side picture that encoder and decoder hold (docs/spec/side.md).
+
+The side picture, aligned block by block, is an input of the synthesis and of the entropy model. The latents
+and networks that are fitted then hold what it does not tell.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from ... import _native
+from ...errors import SideImageError
+from ..base import Pixels, ProgressCallback, Settings, Side
+from ..overfit.fit import fit_picture
+from ..overfit.goal import expected_rate
+from ..overfit.model import payload_macs_per_pixel
+from ..overfit.stream import Picture
+from .alignment import field_between, warp_by
+from .inputs import EXTRAS, Inputs, WarpedInputs, check_of, latent_inputs
+from .payload import Head, parse, write
+
+CODEC_ID = 2
+VERSION = 1
+TAKES_SIDE = True
+
+
+def encode(
+    pixels: Pixels, settings: Settings, progress: ProgressCallback | None = None, *, side: Side
+) -> bytes:
+    """Fit the codec to ``pixels``, (H, W, C) uint8 or uint16 with C in {1, 3}, given the side picture.
+
+    The same pixels, side picture, settings and instruction set give the same bytes for any number of threads.
+    Raises SideImageError in mode "latents" if the side picture came without a payload, FloatingPointError if
+    the fit diverges, and whatever ``progress`` raises.
+    """
+    if settings.side_mode == "latents":
+        field = check_of(side)
+    else:
+        rate = expected_rate(settings, pixels.shape[0] * pixels.shape[1]) if settings.side_align else None
+        field = field_between(pixels, side.pixels, rate)
+    head = Head(settings.side_mode, field)
+    start = write(head)
+    settings = dataclasses.replace(settings, overhead_bytes=settings.overhead_bytes + len(start))
+    height, width, channels = pixels.shape
+    maxval = 255 if pixels.itemsize == 1 else 65535
+    inputs = _inputs(head, side, width, height, channels, maxval, settings.threads)
+    picture = Picture(pixels, inputs.full, inputs.half, inputs.gain(pixels))
+    return start + fit_picture(picture, settings, progress).payload
+
+
+def decode(
+    payload: bytes, width: int, height: int, channels: int, maxval: int, threads: int = 1, *, side: Side
+) -> Pixels:
+    """Decode a payload to (height, width, channels), uint8 for maxval 255 and uint16 for 65535.
+
+    Raises CorruptError, UnsupportedError, or SideImageError if the payload is of another side picture.
+    """
+    head, rest = parse(payload)
+    if head.mode == "latents" and check_of(side) != head.field:
+        raise SideImageError("the side image's file is not the one that this file was made with")
+    inputs = _inputs(head, side, width, height, channels, maxval, threads)
+    decoded: Pixels = _native.overfit_decode(rest, width, height, channels, maxval, threads, inputs.full)
+    return decoded
+
+
+def macs_per_pixel(payload: bytes) -> float:
+    """Multiply-accumulates per pixel of decoding. Raises CorruptError or UnsupportedError."""
+    head, rest = parse(payload)
+    return payload_macs_per_pixel(rest, EXTRAS[head.mode])
+
+
+def _inputs(
+    head: Head, side: Side, width: int, height: int, channels: int, maxval: int, threads: int
+) -> Inputs:
+    if head.mode == "latents":
+        return latent_inputs(side, width, height)
+    warped, valid = warp_by(side.pixels, head.field, width, height, channels, maxval, threads)
+    return WarpedInputs(warped, valid, head.mode == "full")

@@ -1,0 +1,57 @@
+"""One field and one warped picture from every instruction set and number of threads."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wyner.codecs.side import align
+
+native = pytest.importorskip("wyner._native", reason="the native extension is not built")
+
+X86 = platform.machine().lower() in ("x86_64", "amd64")
+
+
+def pair(width: int, height: int, dtype: type) -> tuple[np.ndarray, np.ndarray]:
+    """Two blurred noises, one moved against the other by different amounts in its halves."""
+    rng = np.random.default_rng(width)
+    noise = rng.integers(0, np.iinfo(dtype).max + 1, (height, width + 40, 3)).astype(float)
+    blurred = sum(np.roll(noise, (i, j), (0, 1)) for i in range(4) for j in range(4)) / 16
+    y = blurred[:, 20 : width + 20]
+    x = np.concatenate([blurred[: height // 2, 8 : width + 8], blurred[height // 2 :, 33 : width + 33]])
+    return x.astype(dtype), y.astype(dtype)
+
+
+def digest(threads: int) -> str:
+    """Of the estimated and the wild fields, and of what they make of pictures of full contrast."""
+    result = hashlib.sha256()
+    for width, height, dtype in ((170, 99, np.uint8), (77, 130, np.uint16), (1, 1, np.uint8)):
+        x, y = pair(width, height, dtype)
+        fields = [align.estimate_field(x, y, block_size=size) for size in (8, 16, 32)]
+        rng = np.random.default_rng(height)
+        wild = rng.integers(-300, 301, fields[0].vectors.shape).astype(np.int16)
+        fields.append(align.Field(8, wild, np.ones(wild.shape[:2], np.uint8)))
+        extremes = np.where(y > np.iinfo(dtype).max // 2, np.iinfo(dtype).max, 0).astype(dtype)
+        for field in fields:
+            result.update(align.encode_field(field))
+            for part in align.warp(extremes, field, width, height, threads=threads):
+                result.update(part.tobytes())
+    return result.hexdigest()
+
+
+@pytest.mark.parametrize("isa", ["v2", "v3", "v4"] if X86 else ["base"])
+def test_every_instruction_set_and_thread_count_agrees(isa: str) -> None:
+    script = "import test_side_isa as t; print(t.native.active_isa(), t.digest(1), t.digest(3))"
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    environment = {**os.environ, "WYNER_ISA": isa, "PYTHONPATH": path}
+    run = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    if "not available on this processor" in run.stderr:
+        pytest.skip(f"{isa} is not available here")
+    assert run.stdout.split() == [isa, digest(1), digest(1)], run.stderr
