@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import glob
 import os
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 from .. import io
 from ..batch.content import content_key, task_key
 from ..batch.expand import expand
+from ..batch.pairs import read_pairs
 from ..errors import UsageError, WynerError
 from . import measure, registry
 from .code import code_hash
@@ -85,7 +85,7 @@ def pictures(experiment: Experiment, plan: Plan) -> list[Picture]:
         except (WynerError, OSError) as error:
             plan.problems.append((text, error))
     for path in experiment.pairs:
-        found += _read_pairs(path, plan)
+        found += _pairs(path, plan)
     return _named(list(dict.fromkeys(found)))
 
 
@@ -99,22 +99,12 @@ def _expand(text: str) -> list[str]:
     return found
 
 
-def _read_pairs(path: Path, plan: Plan) -> list[tuple[str, str | None]]:
-    """The rows of a CSV with the columns image and side, relative to its folder."""
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        if not {"image", "side"} <= set(reader.fieldnames or ()):
-            raise UsageError(f"{path}: a pair list is CSV with the columns image and side")
-        rows: list[tuple[str, str | None]] = []
-        for row in reader:
-            names = [os.path.join(path.parent, row[column] or "") for column in ("image", "side")]
-            missing = [name for name in names if not os.path.isfile(name)]
-            if missing:
-                problem = UsageError(f"line {reader.line_num}: there is no file {missing[0]}")
-                plan.problems.append((str(path), problem))
-            else:
-                rows.append((names[0], names[1]))
-    return rows
+def _pairs(path: Path, plan: Plan) -> list[tuple[str, str | None]]:
+    """The pairs of a list whose files are there; the other rows are problems."""
+    pairs, wrong = read_pairs(path)
+    wrong += [UsageError(f"line {p.line}: there is no file {p.missing}") for p in pairs if p.missing]
+    plan.problems += [(str(path), error) for error in wrong]
+    return [(pair.image.path, pair.side) for pair in pairs if not pair.missing]
 
 
 def _named(found: Sequence[tuple[str, str | None]]) -> list[Picture]:
