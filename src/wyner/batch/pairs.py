@@ -29,9 +29,10 @@ class Pair:
 def read_pairs(path: str | os.PathLike[str]) -> tuple[list[Pair], list[UsageError]]:
     """The rows of a CSV (UTF-8) with the columns image and side, and perhaps others.
 
-    Relative paths start at the folder of the CSV. The files need not exist. Returns the pairs, and an error
-    for each row that names less than two files. Raises UsageError when a column is missing, there are no
-    rows or it is no such text, and OSError.
+    Relative paths start at the folder of the CSV; ``$NAME`` is a variable of the environment. The files need
+    not exist. Returns the pairs, and an error for each row that names less than two files.
+
+    Raises UsageError when a column is missing, there are no rows or it is no such text, and OSError.
     """
     pairs: list[Pair] = []
     problems: list[UsageError] = []
@@ -41,7 +42,7 @@ def read_pairs(path: str | os.PathLike[str]) -> tuple[list[Pair], list[UsageErro
             if not set(COLUMNS) <= set(reader.fieldnames or ()):
                 raise UsageError(f"{path}: a pair list is CSV with the columns image and side")
             for row in reader:
-                image, side = ((row[column] or "").strip() for column in COLUMNS)
+                image, side = (os.path.expandvars((row[column] or "").strip()) for column in COLUMNS)
                 if image and side:
                     pairs.append(_pair(os.path.dirname(path), image, side, reader.line_num))
                 else:
