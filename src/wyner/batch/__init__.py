@@ -23,6 +23,8 @@ so that a task that is killed and tried again leaves no half file.
     ``content_key`` of bytes or a file, ``task_key`` of settings and contents.
 ``expand``
     Files from names, folders and lists.
+``pairs``
+    Pictures and their side pictures from CSV.
 
 Results are the same for any executor, number of jobs and shards, as far as the function is deterministic.
 """

@@ -46,7 +46,7 @@ def expand(names: Iterable[str], lists: Iterable[str], suffixes: Collection[str]
         if not lines:
             raise UsageError(f"the list {name} names no files")
         for line in lines:
-            kept = _kept(line)
+            kept = kept_name(line)
             found += _folder(line, kept, suffixes) if os.path.isdir(line) else [Source(line, kept, True)]
     if not found:
         raise UsageError("nothing to do: name files, folders or a list")
@@ -77,7 +77,7 @@ def _lines(name: str) -> list[str]:
     return [line for line in lines if line.strip()]
 
 
-def _kept(line: str) -> str:
+def kept_name(line: str) -> str:
     """The name below an output folder of what a list names: a place outside of it keeps no folders."""
     name = os.path.normpath(line)
     return _own(line) if os.path.isabs(name) or name.split(os.sep)[0] == os.pardir else name

@@ -8,8 +8,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
 MEASURING = (
-    "bench/task.py", "bench/measure.py", "bench/search.py", "metrics", "image.py", "io.py", "png16.py",
-    "pnm.py", "orientation.py", "pil_modes.py",
+    "bench/task.py", "bench/given.py", "bench/measure.py", "bench/search.py", "metrics", "image.py", "io.py",
+    "png16.py", "pnm.py", "orientation.py", "pil_modes.py",
 )  # fmt: skip
 _SUFFIXES = (".py", ".json", ".toml", ".so", ".pyd", ".safetensors")
 

@@ -13,6 +13,9 @@ from ..errors import UsageError
 Pixels = npt.NDArray[Any]
 """(H, W, C) samples, uint8 or uint16, C = 1 (grey) or 3 (RGB)."""
 
+SidePicture = Pixels | bytes
+"""Samples of a side picture, or its whole ``.wyn`` file."""
+
 Setting = Mapping[str, Any]
 """What one file is made with: JSON-able values by name."""
 
@@ -45,21 +48,25 @@ class Knob:
 class Codec:
     """One codec as the bench runs it.
 
-    encode: (pixels, setting, side pixels or None, threads) to the bytes of a whole file.
-    decode: (those bytes, side pixels or None, threads) back to (H, W, C); single-channel pictures may come
+    encode: (pixels, setting, side picture or None, threads) to the bytes of a whole file.
+    decode: (those bytes, side picture or None, threads) back to (H, W, C); single-channel pictures may come
         back with three equal planes. Both raise what the codec raises; a missing package is UnavailableError.
     version: the libraries' names and versions; raises UnavailableError when they are not installed.
     ladder: settings used when an experiment names none. keys: the settings that it understands.
     fixed: what is always set beside them, recorded with every file.
     knob: None for lossless codecs and for those that meet a rate by themselves through ``target_bpp``.
     check: raises UsageError for a setting out of range, before anything is run.
+    code_side: (side pixels, setting, threads) to the file of a side picture coded at the same rate; codecs
+        with the setting ``side`` only (given.py).
+    warped: (file, side picture) to the side picture as the file aligns it with the picture; None where there
+        is no such thing.
     macs_per_pixel: multiply-accumulates of decoding, from the file; None where nobody counts them.
     """
 
     name: str
     suffix: str
-    encode: Callable[[Pixels, Setting, Pixels | None, int], bytes]
-    decode: Callable[[bytes, Pixels | None, int], Pixels]
+    encode: Callable[[Pixels, Setting, SidePicture | None, int], bytes]
+    decode: Callable[[bytes, SidePicture | None, int], Pixels]
     version: Callable[[], str]
     ladder: tuple[Setting, ...]
     keys: frozenset[str]
@@ -69,6 +76,8 @@ class Codec:
     depths: tuple[int, ...] = (8,)
     takes_side: bool = False
     own_target: bool = False
+    code_side: Callable[[Pixels, Setting, int], bytes] | None = None
+    warped: Callable[[bytes, SidePicture], Pixels] | None = None
     macs_per_pixel: Callable[[bytes], float] | None = None
     code_parts: tuple[str, ...] = ("bench/anchors.py",)
     check: Callable[[Setting], None] = lambda setting: None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
+import dataclasses
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,13 @@ from typing import Any
 from .. import io
 from ..batch.content import content_key, task_key
 from ..batch.expand import expand
+from ..batch.pairs import read_pairs
 from ..errors import UsageError, WynerError
 from . import measure, registry
 from .code import code_hash
 from .codec import RATE_KEYS, Codec, Setting, label
 from .experiment import Experiment
+from .given import control_of, wrong_ones
 from .task import Task, code_of
 
 SUFFIXES = frozenset((*io.SUFFIXES, ".bmp", ".gif", ".avif", ".jp2"))
@@ -26,11 +28,15 @@ SUFFIXES = frozenset((*io.SUFFIXES, ".bmp", ".gif", ".avif", ".jp2"))
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture, and its side picture where a pair list names one. ``name`` is unique in an experiment."""
+    """A picture, and its side picture where a pair list names one. ``name`` is unique in an experiment.
+
+    wrong: the side picture of another pair, if there is one that is unlike both.
+    """
 
     name: str
     path: str
     side: str | None = None
+    wrong: str | None = None
 
 
 @dataclass
@@ -60,20 +66,46 @@ def make_plan(experiment: Experiment, run: Path) -> Plan:
         except WynerError as error:
             plan.problems.append((name, error))
     measuring = {"metrics": experiment.metrics, "available": measure.available(experiment.metrics)}
-    for picture in pictures(experiment, plan):
-        try:
-            hashes = content_key(picture.path), content_key(picture.side) if picture.side else None
-        except OSError as error:
-            plan.problems.append((picture.name, error))
-            continue
+    hashes: dict[str, str] = {}
+    for picture in _with_wrong(_hashed(pictures(experiment, plan), hashes, plan), hashes):
         plan.images.append(picture.name)
         for name, setting, target in _wishes(experiment, codecs):
             codec, part = codecs[name]
+            if picture.side and codec.takes_side and control_of(setting) == "wrong" and not picture.wrong:
+                problem = UsageError("side = wrong takes another pair, of other pictures; the list has none")
+                plan.problems.append((picture.name, problem))
+                continue
             plan.tasks.append(
                 _task(experiment, run, codec, part, setting, target, picture, hashes, measuring)
             )
     plan.tasks = list({task.key: task for task in plan.tasks}.values())
     return plan
+
+
+def _hashed(found: Sequence[Picture], hashes: dict[str, str], plan: Plan) -> list[Picture]:
+    """The pictures whose files can be read, the keys of their contents added to ``hashes`` by path."""
+    sound = []
+    for picture in found:
+        try:
+            for path in (picture.path, picture.side):
+                if path is not None and path not in hashes:
+                    hashes[path] = content_key(path)
+        except OSError as error:
+            plan.problems.append((picture.name, error))
+        else:
+            sound.append(picture)
+    return sound
+
+
+def _with_wrong(found: Sequence[Picture], hashes: Mapping[str, str]) -> list[Picture]:
+    """The same pictures, each of a pair with the side picture of another."""
+    paired = [picture for picture in found if picture.side]
+    contents = [(hashes[picture.path], hashes[picture.side]) for picture in paired if picture.side]
+    wrong = {
+        picture: None if other is None else paired[other].side
+        for picture, other in zip(paired, wrong_ones(contents), strict=True)
+    }
+    return [dataclasses.replace(picture, wrong=wrong.get(picture)) for picture in found]
 
 
 def pictures(experiment: Experiment, plan: Plan) -> list[Picture]:
@@ -85,7 +117,7 @@ def pictures(experiment: Experiment, plan: Plan) -> list[Picture]:
         except (WynerError, OSError) as error:
             plan.problems.append((text, error))
     for path in experiment.pairs:
-        found += _read_pairs(path, plan)
+        found += _pairs(path, plan)
     return _named(list(dict.fromkeys(found)))
 
 
@@ -99,22 +131,12 @@ def _expand(text: str) -> list[str]:
     return found
 
 
-def _read_pairs(path: Path, plan: Plan) -> list[tuple[str, str | None]]:
-    """The rows of a CSV with the columns image and side, relative to its folder."""
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        if not {"image", "side"} <= set(reader.fieldnames or ()):
-            raise UsageError(f"{path}: a pair list is CSV with the columns image and side")
-        rows: list[tuple[str, str | None]] = []
-        for row in reader:
-            names = [os.path.join(path.parent, row[column] or "") for column in ("image", "side")]
-            missing = [name for name in names if not os.path.isfile(name)]
-            if missing:
-                problem = UsageError(f"line {reader.line_num}: there is no file {missing[0]}")
-                plan.problems.append((str(path), problem))
-            else:
-                rows.append((names[0], names[1]))
-    return rows
+def _pairs(path: Path, plan: Plan) -> list[tuple[str, str | None]]:
+    """The pairs of a list whose files are there; the other rows are problems."""
+    pairs, wrong = read_pairs(path)
+    wrong += [UsageError(f"line {p.line}: there is no file {p.missing}") for p in pairs if p.missing]
+    plan.problems += [(str(path), error) for error in wrong]
+    return [(pair.image.path, pair.side) for pair in pairs if not pair.missing]
 
 
 def _named(found: Sequence[tuple[str, str | None]]) -> list[Picture]:
@@ -158,12 +180,14 @@ def _task(
     setting: Setting,
     target: float | None,
     picture: Picture,
-    hashes: tuple[str, str | None],
+    hashes: Mapping[str, str],
     measuring: dict[str, Any],
 ) -> Task:
     with_side = codec.takes_side and picture.side is not None
+    given = {"wrong": picture.wrong, "none": None}.get(control_of(setting), picture.side)
+    side_path = given if with_side else None
     goal = None if target is None else [target, experiment.matched.tolerance]
-    contents = [part_hash for part_hash in (hashes[0], hashes[1] if with_side else None) if part_hash]
+    contents = [hashes[path] for path in (picture.path, side_path) if path]
     encode_key = task_key({**part, "setting": setting, "goal": goal}, *contents)
     code = code_of(codec)
     return Task(
@@ -175,10 +199,10 @@ def _task(
         label=label(codec.name, setting),
         image=picture.name,
         image_path=picture.path,
-        image_hash=hashes[0],
+        image_hash=hashes[picture.path],
         side=Path(picture.side).stem if with_side and picture.side else None,
-        side_path=picture.side if with_side else None,
-        side_hash=hashes[1] if with_side else None,
+        side_path=side_path,
+        side_hash=hashes[side_path] if side_path else None,
         metrics=experiment.metrics,
         run=str(run),
         code=code,

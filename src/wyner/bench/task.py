@@ -15,9 +15,9 @@ from ..batch.content import content_key
 from ..container import Limits
 from ..errors import UnsupportedError, UsageError, WynerError, describe
 from ..image import Image
-from . import measure, registry
+from . import given, measure, registry
 from .code import MEASURING, code_hash
-from .codec import Codec, Pixels, Setting, rate_text, slug
+from .codec import Codec, Pixels, Setting, SidePicture, rate_text, slug
 from .records import Record, portable_path
 from .search import nearest
 
@@ -31,8 +31,9 @@ FAILURES = (WynerError, OSError, MemoryError, ArithmeticError, RuntimeError, Val
 class Task:
     """Everything that a worker needs; it can be pickled. ``file`` is relative to the folder ``run``.
 
-    encode_key tells files that are the same apart, key measurements. target_bpp: search the codec's rate
-    within ``tolerance`` of it. reuse: the record of the same file with other metrics, to spare encoding.
+    encode_key tells files that are the same apart, key measurements. side: name of the side picture of the
+    pair; side_path: the picture that is given in its place (given.py). target_bpp: search the codec's
+    rate within ``tolerance`` of it. reuse: the record of the same file with other metrics, to spare encoding.
     """
 
     key: str
@@ -72,6 +73,7 @@ class _Encoded:
     trials: int = 1
     notes: list[str] = field(default_factory=list)
     peak_mb: float | None = None
+    side_data: bytes | None = None
 
 
 def run_task(task: Task) -> Record:
@@ -91,6 +93,7 @@ def failure(task: Task, error: BaseException) -> Record:
         "setting": dict(task.setting),
         "label": task.label,
         "image": task.image,
+        "side": task.side,
         "target_bpp": task.target_bpp,
         "error": describe(error),
         "kind": type(error).__name__,
@@ -109,13 +112,14 @@ def _measured(task: Task) -> Record:
     if code_of(codec) != task.code:
         raise UsageError(f"this worker runs wyner {code_of(codec)}, the run was planned with {task.code}")
     picture = _read(task.image_path)
-    side = _read(task.side_path).pixels if task.side_path and codec.takes_side else None
     pixels, notes = _colour(picture)
     _check_fits(codec, pixels)
-    memory = measure.PeakMemory() if "memory" in task.metrics else None
     reused = _reused(task)
+    side = (reused and reused.side_data) or _side(task, codec, pixels)
+    memory = measure.PeakMemory() if "memory" in task.metrics else None
     coded = reused or _encode(codec, task, pixels, side)
     path = _write(task, codec, coded)
+    side_path = _write_side(path, side) if isinstance(side, bytes) else None
     stored = path.read_bytes()
     decoded, decode_s, decode_cpu_s = measure.timed(
         lambda: codec.decode(stored, side, task.threads), repeats=DECODES
@@ -128,6 +132,8 @@ def _measured(task: Task) -> Record:
         raise WynerError(f"{task.codec} is lossless, but the picture came back changed")
     if not task.keep:
         path.unlink()
+        if side_path is not None:
+            side_path.unlink()
     size, area = len(stored), pixels.shape[0] * pixels.shape[1]
     return {
         "key": task.key,
@@ -144,6 +150,10 @@ def _measured(task: Task) -> Record:
         "side": task.side,
         "side_path": portable_path(task.side_path, Path(task.run)) if task.side_path else None,
         "side_hash": task.side_hash,
+        "side_given": given.control_of(task.setting) if codec.takes_side else None,
+        "side_file": side_path.relative_to(task.run).as_posix() if side_path and task.keep else None,
+        "side_file_hash": content_key(side) if isinstance(side, bytes) else None,
+        "side_file_bytes": len(side) if isinstance(side, bytes) else None,
         "width": int(pixels.shape[1]),
         "height": int(pixels.shape[0]),
         "channels": int(pixels.shape[2]),
@@ -178,6 +188,27 @@ def _read(path: str) -> Image:
         raise InputError(text if path in text else f"{path}: {text}") from None
 
 
+def _side(task: Task, codec: Codec, pixels: Pixels) -> SidePicture | None:
+    """What the codec is given beside the picture."""
+    if not codec.takes_side:
+        return None
+    setting = task.setting if task.target_bpp is None else _at_target(task)
+    try:
+        side = _read(task.side_path).pixels if task.side_path else None
+    except InputError as error:
+        if (
+            given.control_of(setting) == "wrong"
+        ):  # it is of another pair: other tasks of this one can do better
+            raise WynerError(str(error)) from None
+        raise
+    return given.make(codec, setting, side, pixels, task.threads)
+
+
+def _at_target(task: Task) -> Setting:
+    """The setting by which a codec is told the rate to meet."""
+    return {**task.setting, "target_bpp": task.target_bpp}
+
+
 def _colour(picture: Image) -> tuple[Pixels, list[str]]:
     """The colour planes, which are all that is compared, and a note when there was more."""
     return picture.pixels, [] if picture.alpha is None else ["alpha was left out"]
@@ -189,14 +220,14 @@ def _check_fits(codec: Codec, pixels: Pixels) -> None:
         raise UnsupportedError(f"{codec.name} holds {codec.depths[0]} bits a sample, the picture has {depth}")
 
 
-def _encode(codec: Codec, task: Task, pixels: Pixels, side: Pixels | None) -> _Encoded:
+def _encode(codec: Codec, task: Task, pixels: Pixels, side: SidePicture | None) -> _Encoded:
     def encode(setting: Setting) -> tuple[bytes, float, float]:
         return measure.timed(lambda: codec.encode(pixels, setting, side, task.threads))
 
     if task.target_bpp is None:
         return _Encoded(*encode(task.setting), task.setting)
     if codec.own_target:
-        setting: Setting = {**task.setting, "target_bpp": task.target_bpp}
+        setting = _at_target(task)
         return _Encoded(*encode(setting), setting)
     if codec.knob is None:
         raise UsageError(f"{codec.name} has no rate to search")
@@ -213,18 +244,20 @@ def _encode(codec: Codec, task: Task, pixels: Pixels, side: Pixels | None) -> _E
 
 
 def _reused(task: Task) -> _Encoded | None:
-    """The kept file of an earlier record of the same encoding, when it is there and unchanged."""
+    """The kept file of an earlier record of the same encoding, when it and its side file are unchanged."""
     old = task.reuse
     if old is None or not old.get("file"):
         return None
     if old["peak_rss_mb"] is None and measure.available(task.metrics).get("memory"):
         return None
     with contextlib.suppress(OSError):
-        data = (Path(task.run) / old["file"]).read_bytes()
-        if content_key(data) == old["file_hash"]:
+        files = [old["file"], old.get("side_file")]
+        hashes = [old["file_hash"], old.get("side_file_hash")]
+        data, side = (None if name is None else (Path(task.run) / name).read_bytes() for name in files)
+        if data is not None and [data and content_key(data), side and content_key(side)] == hashes:
             note = "encoded by an earlier run"
             times = old["encode_s"], old["encode_cpu_s"]
-            return _Encoded(data, *times, old["setting"], old["trials"], [note], old["peak_rss_mb"])
+            return _Encoded(data, *times, old["setting"], old["trials"], [note], old["peak_rss_mb"], side)
     return None
 
 
@@ -234,9 +267,18 @@ def _write(task: Task, codec: Codec, coded: _Encoded) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     rate = f"bpp={task.target_bpp:g}" if task.target_bpp is not None else rate_text(coded.setting)
     path = folder / f"{slug(' '.join((task.label, rate)).strip())}-{task.encode_key[:8]}{codec.suffix}"
+    return _write_whole(path, coded.data)
+
+
+def _write_side(path: Path, side: bytes) -> Path:
+    """The side picture's own file, beside the one that was made with it."""
+    return _write_whole(path.with_name(f"{path.stem}-side.wyn"), side)
+
+
+def _write_whole(path: Path, data: bytes) -> Path:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        part.write_bytes(coded.data)
+        part.write_bytes(data)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

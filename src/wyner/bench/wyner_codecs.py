@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from .. import __version__, api, codecs, container
-from ..codecs.base import Settings
-from ..errors import TargetMissedError
-from .codec import Codec, Pixels, Setting
+from ..codecs.base import Settings, Side
+from ..errors import TargetMissedError, UsageError
+from .codec import Codec, Pixels, Setting, SidePicture
+from .given import CONTROLS, control_of
 
 QUALITIES = (17, 31, 45, 59, 70)
 _KEYS = frozenset({"quality", "target_bpp", "target_psnr", "target_size", "effort", "options"})
@@ -21,15 +22,13 @@ def all_codecs() -> list[Codec]:
 
 
 def _adapter(name: str) -> Codec:
-    def encode(pixels: Pixels, setting: Setting, side: Pixels | None, threads: int) -> bytes:
-        try:
-            return api.encode(pixels, side=side, codec=name, threads=threads, **setting)
-        except TargetMissedError as missed:  # the true rate of the file is what is recorded
-            return missed.data
+    def encode(pixels: Pixels, setting: Setting, side: SidePicture | None, threads: int) -> bytes:
+        return _encode(pixels, name, _without(setting, "side"), side, threads)
 
-    def decode(data: bytes, side: Pixels | None, threads: int) -> Pixels:
+    def decode(data: bytes, side: SidePicture | None, threads: int) -> Pixels:
         return cast(Pixels, api.decode(data, side=side, threads=threads).pixels)
 
+    takes_side = name == "side"
     return Codec(
         f"wyner_{name}",
         ".wyn",
@@ -37,16 +36,48 @@ def _adapter(name: str) -> Codec:
         decode,
         lambda: f"wyner {__version__}, {name} {codecs.by_name(name).VERSION}",
         tuple({"effort": 5, "quality": quality} for quality in QUALITIES),
-        _KEYS,
+        _KEYS | {"side"} if takes_side else _KEYS,
         depths=(8, 16),
-        takes_side=name == "side",
+        takes_side=takes_side,
         own_target=True,
+        code_side=_code_side if takes_side else None,
+        warped=_warped if takes_side else None,
         macs_per_pixel=lambda data: codecs.by_name(name).macs_per_pixel(container.read(data).payload),
         code_parts=tuple(f"-{part}" for part in _OUTSIDE),
         check=_check,
     )
 
 
+def _encode(pixels: Pixels, name: str, setting: Setting, side: SidePicture | None, threads: int) -> bytes:
+    try:
+        return api.encode(pixels, side=side, codec=name, threads=threads, **setting)
+    except TargetMissedError as missed:  # the true rate of the file is what is recorded
+        return missed.data
+
+
+def _code_side(pixels: Pixels, setting: Setting, threads: int) -> bytes:
+    """The side picture's own file, of all settings that do not concern side pictures."""
+    options = setting.get("options", {})
+    kept = {key: value for key, value in options.items() if not key.startswith("side_")}
+    own = {**_without(setting, "side"), "options": kept}
+    return _encode(pixels, "overfit", own, None, threads)
+
+
+def _warped(data: bytes, side: SidePicture) -> Pixels:
+    from ..codecs.side import aligned
+
+    parts = container.read(data)
+    header = parts.header
+    pixels = api.decode(side).pixels if isinstance(side, bytes) else side
+    maxval = (1 << header.bit_depth) - 1
+    return aligned(parts.payload, header.width, header.height, header.channels, maxval, side=Side(pixels))
+
+
 def _check(setting: Setting) -> None:
-    fields = {key: value for key, value in setting.items() if key not in ("options", "target_size")}
-    Settings(**fields, target_bytes=setting.get("target_size"))
+    if control_of(setting) not in CONTROLS:
+        raise UsageError(f"side: {setting['side']!r} is none of {', '.join(CONTROLS)}")
+    Settings(**_without(setting, "options", "target_size", "side"), target_bytes=setting.get("target_size"))
+
+
+def _without(setting: Setting, *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in setting.items() if key not in keys}

@@ -8,17 +8,29 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from .. import api, io
 from ..errors import UsageError
-from .files import PIPE, Job, check_writable, limits_of, plan, read_bytes, side_of, write_output
+from .files import (
+    PIPE,
+    WYN,
+    Job,
+    check_writable,
+    limits_of,
+    plan,
+    read_bytes,
+    read_side,
+    side_of,
+    write_output,
+)
 from .report import FAILURES, Reporter
 
 
 def decode(arguments: argparse.Namespace) -> int:
     """``wyner decode``."""
     limits = limits_of(arguments)
-    jobs = plan(arguments, f".{arguments.format}", (".wyn",))
+    jobs = plan(arguments, f".{arguments.format}", (WYN,))
     reporter, side = Reporter("decode", arguments.json), side_of(arguments)
     threads = _threads_per_file(arguments)
 
@@ -29,12 +41,15 @@ def decode(arguments: argparse.Namespace) -> int:
             suffix = f".{arguments.format}" if target == PIPE else Path(target).suffix
             if suffix.lower() not in io.SUFFIXES:
                 raise UsageError(f"unknown suffix {suffix!r}; there are: {' '.join(io.SUFFIXES)}")
-            image = api.decode(read_bytes(name), side=side, limits=limits, threads=threads)
+            own = side if job.side is None else read_side(job.side)
+            image = api.decode(read_bytes(name), side=own, limits=limits, threads=threads)
             write_output(target, io.encode_file(image, suffix), arguments.force)
         except FAILURES as error:
             reporter.failure(name, error)
             return
-        fields = {"output": target, "width": image.width, "height": image.height}
+        fields: dict[str, Any] = {"output": target, "width": image.width, "height": image.height}
+        if job.side is not None:
+            fields["side"] = job.side
         text = f"{name} -> {target}: {image.width}x{image.height}"
         reporter.success(name, text, fields | {"seconds": round(time.monotonic() - start, 3)})
 

@@ -15,7 +15,7 @@ from ..batch.manifest import Manifest, Record, latest
 from ..batch.shard import Shard
 from ..errors import TargetMissedError, UsageError
 from .encode_file import Request, encode_file
-from .files import PIPE, Job, limits_of, plan, side_of
+from .files import PIPE, WYN, Job, limits_of, plan, side_of
 from .report import FAILURES, Reporter
 
 _SUFFIXES = (*io.SUFFIXES, ".bmp")
@@ -24,7 +24,7 @@ _SUFFIXES = (*io.SUFFIXES, ".bmp")
 def encode(arguments: argparse.Namespace) -> int:
     """``wyner encode``."""
     shard = Shard.parse(arguments.shard)
-    jobs = [job for job in plan(arguments, ".wyn", _SUFFIXES) if shard.holds(job.name)]
+    jobs = [job for job in plan(arguments, WYN, _SUFFIXES) if shard.holds(job.name)]
     pipe = any(PIPE in (job.source.path, job.target) for job in jobs)
     if pipe and arguments.executor == "ray":
         raise UsageError("a pipe cannot reach a Ray cluster; name files, or leave out --executor ray")
@@ -38,11 +38,13 @@ def encode(arguments: argparse.Namespace) -> int:
         if arguments.resume:
             manifest, records = _remembered(arguments.output, shard)
             stack.enter_context(closing(manifest))
-        side = side_of(arguments)
-        requests = [_request(arguments, job, side, parallel, records.get(job.name, [])) for job in jobs]
+        common = side_of(arguments)
+        requests = [_request(arguments, job, common, parallel, records.get(job.name, [])) for job in jobs]
         for request, done in _outcomes(arguments, requests, parallel, stack):
             if manifest is not None and done.error is None and not done.result.get("skipped"):
+                side = request.job.side or arguments.side
                 names = {"input": request.job.source.path, "output": request.job.name}
+                names |= {} if side is None else {"side": side}
                 manifest.append({**names, **done.result, "attempts": done.attempts})
             _report(reporter, request.job, done)
     return reporter.code
@@ -75,7 +77,7 @@ def _request(
     arguments: argparse.Namespace, job: Job, side: bytes | None, parallel: int | None, records: list[Record]
 ) -> Request:
     settings = {
-        "codec": arguments.codec or ("side" if arguments.side else "overfit"),
+        "codec": arguments.codec or ("side" if job.side or side is not None else "overfit"),
         "quality": arguments.quality,
         "effort": arguments.effort,
         "target_bpp": arguments.target_bpp,
@@ -109,6 +111,8 @@ def _report(reporter: Reporter, job: Job, done: Finished) -> None:
         return
     shown = ("width", "height", "bytes", "bpp", "psnr_db", "seconds", "skipped")
     fields = {"output": job.target, **{key: done.result[key] for key in shown if key in done.result}}
+    if job.side is not None:
+        fields["side"] = job.side
     if done.attempts > 1:  # a worker died before
         fields["attempts"] = done.attempts
     if done.result.get("missed") is not None:

@@ -15,7 +15,7 @@ from ..batch.content import content_key, task_key
 from ..batch.manifest import Record, is_done, is_intact
 from ..container import Limits
 from ..errors import TargetMissedError
-from .files import PIPE, Job, check_writable, read_bytes, write_output
+from .files import PIPE, Job, check_writable, read_bytes, read_side, write_output
 from .progress import ProgressLine
 
 
@@ -23,10 +23,10 @@ from .progress import ProgressLine
 class Request:
     """What is to be done with one file.
 
-    job: source and target. side: contents of the side picture's file, or None. folder: that the relative
-    names of the job start from, "" for the current one. settings: arguments of ``wyner.encode`` on which the
-    result depends. threads: as ``wyner.encode`` takes it. records: what manifests tell of the target; None
-    when none is kept. show: tell the progress on standard error.
+    job: source, target and perhaps a side picture. side: contents of the side picture's file that all jobs
+    share, or None. folder: that the relative names of the job start from, "" for the current one. settings:
+    arguments of ``wyner.encode`` on which the result depends. threads: as ``wyner.encode`` takes it. records:
+    what manifests tell of the target; None when none is kept. show: tell the progress on standard error.
     """
 
     job: Job
@@ -50,6 +50,10 @@ class Request:
         """The file to be written, as this process finds it."""
         return self._place(self.job.target)
 
+    def side_bytes(self) -> bytes | None:
+        """Contents of the side picture's file. Raises WynerError when the job's own cannot be read."""
+        return self.side if self.job.side is None else read_side(self._place(self.job.side))
+
     def _place(self, name: str) -> str:
         return name if name == PIPE else os.path.join(self.folder, name)
 
@@ -65,30 +69,28 @@ def encode_file(request: Request) -> Record:
     """
     start = time.monotonic()
     check_writable(request.target, request.force or request.records is not None)
-    source = read_bytes(request.path)
+    source, side = read_bytes(request.path), request.side_bytes()
     known: Record = {}
     if request.records is not None:
-        known["key"] = _key(request, source)
+        known["key"] = _key(request, source, side)
         for record in request.records:
             if is_done(record, known["key"], request.target):
                 return {**record, "skipped": True}
-    data, fields = _encode(request, source)
+    data, fields = _encode(request, source, side)
     if request.records is not None:
         known["output_hash"] = content_key(data)
     write_output(request.target, data, request.force or _is_ours(request, known))
     return {**fields, "seconds": round(time.monotonic() - start, 3), **known}
 
 
-def _encode(request: Request, source: bytes) -> tuple[bytes, Record]:
+def _encode(request: Request, source: bytes, side: bytes | None) -> tuple[bytes, Record]:
     # Pillow's own guard is global and lower than ours; the picture's size is checked against ours instead.
     PilImage.MAX_IMAGE_PIXELS = None
     line = ProgressLine(request.job.source.path, request.show)
     missed = None
     try:
         image = io.read(source, first_frame=request.first_frame, limits=request.limits)
-        data = api.encode(
-            image, side=request.side, **request.settings, threads=request.threads, progress=line
-        )
+        data = api.encode(image, side=side, **request.settings, threads=request.threads, progress=line)
     except TargetMissedError as error:
         missed, data = str(error), error.data
     finally:
@@ -104,10 +106,10 @@ def _encode(request: Request, source: bytes) -> tuple[bytes, Record]:
     }
 
 
-def _key(request: Request, source: bytes) -> str:
+def _key(request: Request, source: bytes, side: bytes | None) -> str:
     version = codecs.by_name(request.settings["codec"]).VERSION
     settings = {**request.settings, "first_frame": request.first_frame}
-    sides = () if request.side is None else (content_key(request.side),)
+    sides = () if side is None else (content_key(side),)
     return task_key({"wyner": __version__, "version": version, **settings}, content_key(source), *sides)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import sys
 from collections.abc import Collection, Sequence
@@ -12,9 +13,12 @@ from pathlib import Path
 from PIL import Image as PilImage
 
 from ..batch.expand import PIPE, Source, expand
+from ..batch.pairs import Pair, read_pairs
 from ..container import Limits
-from ..errors import UsageError, WynerError
+from ..errors import UsageError, WynerError, describe
 from ..io import is_special, write_atomic
+
+WYN = ".wyn"
 
 
 def read_bytes(name: str) -> bytes:
@@ -24,11 +28,15 @@ def read_bytes(name: str) -> bytes:
 
 @dataclass(frozen=True)
 class Job:
-    """One file to turn into another. name: of the output below the output folder, else its path as given."""
+    """One file to turn into another.
+
+    name: of the output below the output folder, else its path as given. side: path of its own side picture.
+    """
 
     source: Source
     target: str
     name: str
+    side: str | None = None
 
 
 def plan(arguments: argparse.Namespace, suffix: str, known: Collection[str]) -> list[Job]:
@@ -38,10 +46,46 @@ def plan(arguments: argparse.Namespace, suffix: str, known: Collection[str]) -> 
     """
     if arguments.jobs is not None and arguments.jobs < 1:
         raise UsageError(f"-j is {arguments.jobs}, it must be at least 1")
-    jobs = plan_outputs(expand(arguments.inputs, arguments.lists, known), arguments.output, suffix)
+    if arguments.pairs is None:
+        jobs = plan_outputs(expand(arguments.inputs, arguments.lists, known), arguments.output, suffix)
+    else:
+        jobs = _plan_pairs(arguments, suffix)
     if arguments.json and any(job.target == PIPE for job in jobs):
         raise UsageError("--json and the file cannot both go to standard output; give -o FILE")
     return jobs
+
+
+def _plan_pairs(arguments: argparse.Namespace, suffix: str) -> list[Job]:
+    """The jobs of a pair list: of its pictures, or of the files that were made of them."""
+    if arguments.side is not None or arguments.lists:
+        raise UsageError("a pair list names files and side pictures; leave out --side and --list")
+    pairs, wrong = read_pairs(arguments.pairs)
+    if wrong:
+        raise UsageError(f"{arguments.pairs}: {wrong[0]}")
+    if suffix != WYN:
+        sources = [_made(pair, _folder_of(arguments)) for pair in pairs]
+    elif arguments.inputs:
+        raise UsageError("a pair list names the pictures; leave out IN")
+    else:
+        sources = [pair.image for pair in pairs]
+    jobs = plan_outputs(sources, arguments.output, suffix)
+    return [dataclasses.replace(job, side=pair.side) for job, pair in zip(jobs, pairs, strict=True)]
+
+
+def _folder_of(arguments: argparse.Namespace) -> str | None:
+    """Where the files of a pair list lie, if not beside its pictures."""
+    if not arguments.inputs:
+        return None
+    folder = str(arguments.inputs[0])
+    if len(arguments.inputs) > 1 or not os.path.isdir(folder):
+        raise UsageError("with a pair list IN is one folder, that of the .wyn files")
+    return folder
+
+
+def _made(pair: Pair, folder: str | None) -> Source:
+    """The file that ``wyner encode --pairs`` made of a pair's picture, beside it or in its output folder."""
+    path, name = (os.path.splitext(text)[0] + WYN for text in (pair.image.path, pair.image.name))
+    return Source(path if folder is None else os.path.join(folder, name), name, True)
 
 
 def limits_of(arguments: argparse.Namespace) -> Limits:
@@ -52,8 +96,16 @@ def limits_of(arguments: argparse.Namespace) -> Limits:
 
 
 def side_of(arguments: argparse.Namespace) -> bytes | None:
-    """The contents of the side picture's file, if one is given."""
+    """The contents of the side picture's file, if one is given for all files."""
     return None if arguments.side is None else Path(arguments.side).read_bytes()
+
+
+def read_side(path: str) -> bytes:
+    """The contents of a file's own side picture. Raises WynerError that tells it from the file itself."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise WynerError(f"its side picture {describe(error)}") from None
 
 
 def plan_outputs(sources: Sequence[Source], output: str | None, suffix: str) -> list[Job]:

@@ -65,6 +65,9 @@ def _add_encode(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "--side", metavar="REF", help="picture like it, or .wyn file, that whoever decodes has as well"
     )
     parser.add_argument(
+        "--pairs", metavar="CSV", help="encode its column image, each with the picture in its column side"
+    )
+    parser.add_argument(
         "-x",
         dest="options",
         type=option,
@@ -92,6 +95,9 @@ def _add_decode(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         help="format where the output's name does not tell it (default png)",
     )
     parser.add_argument("--side", metavar="REF", help="side image, for files that were made with one")
+    parser.add_argument(
+        "--pairs", metavar="CSV", help="the list that encoded them; IN, if given, is the folder they went to"
+    )
     _add_common(parser)
 
 

@@ -27,6 +27,7 @@ def block(model: Model, album: Album, bd: dict[str, Any], reference: int) -> dic
                 "width": picture.record["width"],
                 "height": picture.record["height"],
                 "original": album.originals.get(index, -1),
+                "side": album.sides.get(index, -1),
                 "crop": album.crops.get(index),
             }
             for index, picture in enumerate(model.images)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...errors import UsageError
@@ -18,6 +18,9 @@ MEAN = -1
 
 VALUES = ("bpp", "bpsp", "bytes", "encode_s", "decode_s", "macs_per_pixel")
 """Numbers of a point beside its metrics."""
+
+
+_ImageKey = tuple[str, str, str | None]
 
 
 @dataclass(frozen=True)
@@ -118,34 +121,48 @@ def from_records(
         raise UsageError("the run holds no measured file; see its records for the errors")
     model = Model()
     series: dict[str, int] = {}
-    images: dict[tuple[str, str, str | None], int] = {}
+    key_of = _image_keys(measured)
+    images: dict[_ImageKey, int] = {}
     for record in sorted(measured, key=_image_order):
-        images.setdefault(_image_key(record), len(images))
-    model.images = _pictures(images, measured)
+        images.setdefault(key_of(record), len(images))
+    model.images = _pictures(images, {key_of(record): record for record in reversed(measured)})
     swept = {record["label"] for record in measured if record["target_bpp"] is None}
     for record in measured:
         index = series.setdefault(record["label"], len(series))
         if index == len(model.series):
             model.series.append(_series(record))
         drawn = record["target_bpp"] is None or record["label"] not in swept
-        model.points.append(_measured_point(record, index, images[_image_key(record)], drawn))
+        model.points.append(_measured_point(record, index, images[key_of(record)], drawn))
     _add_means(model)
     _add_published(model, published)
     model.notes += [_failure(record) for record in failed]
     return model
 
 
-def _image_key(record: Record) -> tuple[str, str, str | None]:
-    return record["image"], record.get("image_hash", ""), record.get("side")
+def _image_keys(records: Sequence[Record]) -> Callable[[Record], _ImageKey]:
+    """What tells images apart: name, content, and the side image of those that have several.
+
+    Codecs that take none measure the same image as those that do.
+    """
+    sides: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for record in records:
+        if record.get("side"):
+            sides[record["image"], record.get("image_hash", "")].add(record["side"])
+
+    def key(record: Record) -> _ImageKey:
+        name, digest = record["image"], record.get("image_hash", "")
+        known = sides[name, digest]
+        return name, digest, next(iter(known)) if len(known) == 1 else record.get("side")
+
+    return key
 
 
 def _image_order(record: Record) -> tuple[str, str, str]:
     return record["image"], record.get("side") or "", record.get("image_hash", "")
 
 
-def _pictures(images: dict[tuple[str, str, str | None], int], records: Sequence[Record]) -> list[Picture]:
+def _pictures(images: Collection[_ImageKey], records: Mapping[_ImageKey, Record]) -> list[Picture]:
     """Names tell pictures apart: the side image, then the hash, is added where the name alone does not."""
-    first = {_image_key(record): record for record in reversed(records)}
     names = [name for name, _, _ in images]
     pairs = [(name, side) for name, _, side in images]
     pictures = []
@@ -155,7 +172,7 @@ def _pictures(images: dict[tuple[str, str, str | None], int], records: Sequence[
             text += f" with {side}"
         if pairs.count((name, side)) > 1:
             text += f" ({digest[:6]})"
-        pictures.append(Picture(text, first[(name, digest, side)]))
+        pictures.append(Picture(text, records[name, digest, side]))
     return pictures
 
 

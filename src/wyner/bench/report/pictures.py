@@ -18,7 +18,7 @@ from PIL import Image as PilImage
 from ... import io as picture_io
 from ... import metrics
 from ...errors import UsageError, WynerError
-from .. import registry
+from .. import given, registry
 from ..records import Record, real_path
 from .model import MEAN, Model
 
@@ -29,6 +29,8 @@ Decoder = Callable[[Path, Record], Pixels]
 Crop = str | tuple[int, int] | tuple[int, int, int, int]
 """``"auto"``, ``"whole"``, (width, height) around the middle, or (x, y, width, height)."""
 
+_SIDE = -2
+"""Stands for the side picture where points of the model and MEAN, for the original, name pictures."""
 _SMALLEST_CROP = 256
 _TEXT_PER_PIXEL = 1.4  # of lossless WebP in base64, for photographs; only the choice of a crop depends on it
 _WEBP_SIDE = 16383
@@ -44,13 +46,15 @@ class LeftOut(Exception):
 class Album:
     """Embedded pictures as data URIs, and what they show.
 
-    originals: picture number by image. of_point: picture number by point of the model. crops: (x, y, width,
-    height) by image, where only a part is shown. targets: the rates (bpp) near which pictures were chosen.
+    originals, sides: picture number by image; sides are side pictures as they are aligned with it. of_point:
+    picture number by point of the model. crops: (x, y, width, height) by image, where only a part is shown.
+    targets: the rates (bpp) near which pictures were chosen.
     """
 
     targets: tuple[float, ...] = ()
     uris: list[str] = field(default_factory=list)
     originals: dict[int, int] = field(default_factory=dict)
+    sides: dict[int, int] = field(default_factory=dict)
     of_point: dict[int, int] = field(default_factory=dict)
     crops: dict[int, tuple[int, int, int, int]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -74,10 +78,19 @@ def decode_kept(run: Path, record: Record) -> Pixels:
     if not record.get("file"):
         raise LeftOut("the run did not keep the file")
     codec = registry.by_name(record["codec"])
-    side = None
-    if record.get("side_path") and codec.takes_side:
-        side = picture_io.read(str(real_path(record["side_path"], run))).pixels
-    return codec.decode((run / record["file"]).read_bytes(), side, 1)
+    return codec.decode((run / record["file"]).read_bytes(), given.of_record(record, run), 1)
+
+
+def warped_side(run: Path, record: Record) -> Pixels:
+    """Samples (H, W, C) of the side picture as a record's kept file aligns it.
+
+    Raises LeftOut when it aligns none, OSError, and what the codec raises.
+    """
+    warped = registry.by_name(record["codec"]).warped
+    side = given.of_record(record, run)
+    if warped is None or side is None:
+        raise LeftOut("its file aligns no side picture")
+    return warped((run / record["file"]).read_bytes(), side)
 
 
 def collect(model: Model, run: Path, choice: Choice, decode: Decoder = decode_kept) -> Album:
@@ -190,7 +203,7 @@ class _Reader:
 
     def __init__(self, model: Model, run: Path, decode: Decoder, album: Album) -> None:
         self.model, self.run, self.decode, self.album = model, run, decode, album
-        self.failed: dict[int, tuple[str, str]] = {}
+        self.failed: dict[int | tuple[str, int], tuple[str, str]] = {}
         self.original: tuple[int, Pixels] | None = None
 
     def group(self, image: int, points: Sequence[int]) -> dict[int, str] | None:
@@ -199,7 +212,7 @@ class _Reader:
             original = self._original(image)
         except _FAILURES as error:
             name = self.model.images[image].name
-            self.failed[-2 - image] = (f"{name}, and so none of its decoded files", _line(error))
+            self.failed["original", image] = (f"{name}, and so none of its decoded files", _line(error))
             return {}
         added = {} if image in self.album.originals else {MEAN: self._uri(image, original)}
         for point in points:
@@ -209,14 +222,19 @@ class _Reader:
                 added[point] = self._uri(image, self._decoded(point, original))
             except (*_FAILURES, LeftOut) as error:
                 self.failed[point] = (self.model.series[self.model.points[point].series].name, _line(error))
+        if image not in self.album.sides:
+            added.update(self._side(image, points))
         return added
 
     def keep(self, image: int, added: dict[int, str]) -> None:
         for point, uri in added.items():
+            number = len(self.album.uris)
             if point == MEAN:
-                self.album.originals[image] = len(self.album.uris)
+                self.album.originals[image] = number
+            elif point == _SIDE:
+                self.album.sides[image] = number
             else:
-                self.album.of_point[point] = len(self.album.uris)
+                self.album.of_point[point] = number
             self.album.uris.append(uri)
 
     def reasons(self) -> list[tuple[str, str]]:
@@ -229,6 +247,21 @@ class _Reader:
             path = real_path(self.model.images[image].record["image_path"], self.run)
             self.original = image, picture_io.read(str(path)).pixels
         return self.original[1]
+
+    def _side(self, image: int, points: Sequence[int]) -> dict[int, str]:
+        """The aligned side picture of the first point that has the right one and its file; else nothing."""
+        what = f"the side picture of {self.model.images[image].name}"
+        for point in points:
+            record = self.model.points[point].record
+            if record and record.get("file") and record.get("side_given") in ("right", "coded"):
+                try:
+                    uri = self._uri(image, warped_side(self.run, record))
+                except (*_FAILURES, LeftOut) as error:
+                    self.failed["side", image] = what, _line(error)
+                else:
+                    self.failed.pop(("side", image), None)
+                    return {_SIDE: uri}
+        return {}
 
     def _decoded(self, point: int, original: Pixels) -> Pixels:
         """The decoded samples, once they are shown to be those that the record measured."""

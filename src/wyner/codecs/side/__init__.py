@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 
 from ... import _native
-from ...errors import SideImageError
+from ...errors import SideImageError, UsageError
 from ..base import Pixels, ProgressCallback, Settings, Side
 from ..overfit.fit import fit_picture
 from ..overfit.goal import expected_rate
@@ -61,6 +61,20 @@ def decode(
     inputs = _inputs(head, side, width, height, channels, maxval, threads)
     decoded: Pixels = _native.overfit_decode(rest, width, height, channels, maxval, threads, inputs.full)
     return decoded
+
+
+def aligned(
+    payload: bytes, width: int, height: int, channels: int, maxval: int, threads: int = 1, *, side: Side
+) -> Pixels:
+    """The side picture as the payload aligns it with the picture, 0 where nothing is known; to look at.
+
+    Returns (height, width, channels), uint8 for maxval 255 and uint16 for 65535. Raises UsageError for a
+    payload of mode "latents", and as ``decode``.
+    """
+    head, _ = parse(payload)
+    if head.mode == "latents":
+        raise UsageError("this file aligns no side picture")
+    return warp_by(side.pixels, head.field, width, height, channels, maxval, threads)[0]
 
 
 def macs_per_pixel(payload: bytes) -> float:

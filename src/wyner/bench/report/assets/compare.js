@@ -6,6 +6,8 @@ import { difference, load } from "./pictures.js";
 import { Viewer } from "./viewer.js";
 
 const ORIGINAL = -1;
+const SIDE = -2;
+const FIXED_NAMES = { [ORIGINAL]: "Original", [SIDE]: "Side picture, aligned" };
 const FACTORS = ["1", "2", "4", "8", "16", "32"];
 const OFF_TARGET = 0.02;
 
@@ -34,6 +36,11 @@ export class Compare {
   /** Series that have a picture of the present image. */
   available() {
     return [...new Set(this.shown.filter((point) => point.image === this.image).map((point) => point.series))].sort((a, b) => a - b);
+  }
+
+  /** What is no codec's and can be shown of the present image. */
+  fixed() {
+    return this.data.images[this.image].side >= 0 ? [ORIGINAL, SIDE] : [ORIGINAL];
   }
 
   /** The reference of the BD-rates on the left, or the original, against the first other codec. */
@@ -66,10 +73,11 @@ export class Compare {
   refresh() {
     const focused = document.activeElement?.id;
     const available = this.available();
+    const fixed = this.fixed();
     for (const side of Object.values(this.sides)) {
-      if (side.series !== ORIGINAL && !available.includes(side.series)) side.series = available[0];
+      if (![...fixed, ...available].includes(side.series)) side.series = available[0];
     }
-    const names = [[String(ORIGINAL), "Original"], ...available.map((i) => [String(i), this.data.series[i].name])];
+    const names = [...fixed.map((i) => [String(i), FIXED_NAMES[i]]), ...available.map((i) => [String(i), this.data.series[i].name])];
     const side = (label, name) => select(label, `${name}-series`, names, String(this.sides[name].series), (value) => {
       this.sides[name] = { series: Number(value), pin: null };
       this.refresh();
@@ -122,7 +130,7 @@ export class Compare {
 
   point(name) {
     const side = this.sides[name];
-    return side.series === ORIGINAL ? null : side.pin ?? this.nearest(side.series);
+    return side.series < 0 ? null : side.pin ?? this.nearest(side.series);
   }
 
   /** Take over a point from the chart: its image, its rate, and its codec on the given side. */
@@ -159,7 +167,7 @@ export class Compare {
     const point = this.point(name);
     const image = this.data.images[this.image];
     if (!point) {
-      box.replaceChildren(el("strong", {}, "Original"), el("span", {}, `${image.width} × ${image.height}`));
+      box.replaceChildren(el("strong", {}, FIXED_NAMES[this.sides[name].series]), el("span", {}, `${image.width} × ${image.height}`));
       return;
     }
     const off = point.bpp / this.target - 1;
@@ -177,8 +185,8 @@ export class Compare {
     const stage = byId("stage");
     stage.setAttribute("aria-busy", "true");
     for (const [name, box] of Object.entries(this.captions)) this.caption(box, name);
-    const original = this.data.images[this.image].original;
-    const ids = ["left", "right"].map((name) => this.point(name)?.picture ?? original);
+    const { original, side } = this.data.images[this.image];
+    const ids = ["left", "right"].map((name) => this.point(name)?.picture ?? (this.sides[name].series === SIDE ? side : original));
     byId("factor").disabled = this.mode === "split" || this.mode === "original";
     try {
       const [left, right, source] = await Promise.all([...ids, original].map(load));
