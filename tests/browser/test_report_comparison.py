@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from bench_sample import picture
 from PIL import Image as PilImage
 from report_helpers import data_of, marks, until
 
@@ -403,3 +404,37 @@ def test_a_report_without_pictures_says_so(visit, sample, tmp_path):
     page = visit(build(sample[0], tmp_path / "report.html", images=[]))
     assert "no pictures" in page.locator("#compare").inner_text()
     page.mouse.click(*marks(page)[0])
+
+
+def test_the_aligned_side_picture_is_one_of_the_choices(visit, tmp_path):
+    pytest.importorskip("wyner._native", reason="the native core is not built")
+    from report_records import write_run
+
+    from wyner import io as picture_io
+    from wyner.bench.experiment import parse
+    from wyner.bench.plan import make_plan
+    from wyner.bench.report import build
+    from wyner.bench.report.pictures import warped_side
+    from wyner.bench.task import run_task
+    from wyner.image import Image
+
+    wide = picture(0, 48, 67)
+    picture_io.write(tmp_path / "x.png", Image.from_array(wide[:, :-3]))
+    picture_io.write(tmp_path / "y.png", Image.from_array(wide[:, 3:]))
+    (tmp_path / "pairs.csv").write_text("image,side\nx.png,y.png\n")
+    codecs = [
+        {"name": "jpeg_444", "quality": [40, 80]},
+        {"name": "wyner_side", "effort": 1, "quality": [30, 60]},
+    ]
+    table = {"name": "t", "pairs": "pairs.csv", "metrics": [], "codecs": codecs}
+    records = [run_task(task) for task in make_plan(parse(table, tmp_path), tmp_path / "run").tasks]
+    run = write_run(tmp_path / "run", records)
+    page = visit(build(run, tmp_path / "report.html"))
+    settled(page)
+    page.select_option("#left-series", label="Side picture, aligned")
+    page.select_option("#right-series", label="Original")
+    settled(page)
+    assert page.locator(".caption strong").all_inner_texts() == ["Side picture, aligned", "Original"]
+    shown = [warped_side(run, record) for record in records if record["side_given"]]
+    assert any(np.array_equal(layer(page, "left")[..., :3], pixels) for pixels in shown)
+    assert np.array_equal(layer(page, "right")[..., :3], wide[:, :-3])
