@@ -10,6 +10,7 @@ void bind_coder(nb::module_& m);
 void bind_container(nb::module_& m);
 void bind_decode(nb::module_& m);
 void bind_fit(nb::module_& m);
+void bind_fusion(nb::module_& m);
 void bind_plane(nb::module_& m);
 void bind_side(nb::module_& m);
 void bind_side_inputs(nb::module_& m);
@@ -25,6 +26,7 @@ NB_MODULE(_native, m) {
   bind_side_inputs(m);  // before those whose arguments it defines
   bind_decode(m);
   bind_fit(m);
+  bind_fusion(m);
   bind_plane(m);
   bind_side(m);
   bind_weights(m);
