@@ -33,12 +33,24 @@ std::vector<int16_t> coefficients(const Filters& filters, int taps) {
 }
 
 template <class Sample>
+Picture picture_of(const Samples<Sample>& x) {
+  const size_t height = x.shape(0), width = x.shape(1), channels = x.shape(2);
+  require(width > 0 && height > 0 && width <= kMaxSide && height <= kMaxSide, "the size is out of range");
+  require(channels == 1 || channels == 3, "pixels must have 1 or 3 channels");
+  return {x.data(), int(width), int(height), int(channels), sizeof(Sample) == 1 ? 255 : 65535};
+}
+
+template <class Sample>
+int64_t detail_of(const Samples<Sample>& x) {
+  return total_detail(picture_of<Sample>(x));
+}
+
+template <class Sample>
 nb::object fuse_pixels(const Samples<Sample>& x, const std::array<Samples<Sample>, kViews>& warped,
                        const std::array<Mask, kViews>& valid, Levels levels, const Filters& luma,
                        const Filters& chroma, int threads) {
   const size_t height = x.shape(0), width = x.shape(1), channels = x.shape(2);
-  require(width > 0 && height > 0 && width <= kMaxSide && height <= kMaxSide, "the size is out of range");
-  require(channels == 1 || channels == 3, "pixels must have 1 or 3 channels");
+  const Picture picture = picture_of<Sample>(x);
   require(threads >= 1, "threads must be at least 1");
   std::array<View, kViews> views;
   for (int v = 0; v < kViews; ++v) {
@@ -52,8 +64,7 @@ nb::object fuse_pixels(const Samples<Sample>& x, const std::array<Samples<Sample
   std::vector<Sample> out(height * width * channels);
   {
     nb::gil_scoped_release release;
-    fuse({x.data(), int(width), int(height), int(channels), sizeof(Sample) == 1 ? 255 : 65535}, views, fusion,
-         threads, out.data());
+    fuse(picture, views, fusion, threads, out.data());
   }
   return nb::cast(to_array(std::move(out), {height, width, channels}));
 }
@@ -61,6 +72,10 @@ nb::object fuse_pixels(const Samples<Sample>& x, const std::array<Samples<Sample
 }  // namespace
 
 void bind_fusion(nb::module_& m) {
+  m.def("side_detail", &detail_of<uint8_t>, "x"_a,
+        "The sum of absolute luma differences between neighbours of x, (H, W, C) uint8 or uint16\n"
+        "(docs/spec/refine.md, section 6). Raises ValueError.");
+  m.def("side_detail", &detail_of<uint16_t>, "x"_a);
   m.def("side_fuse", &fuse_pixels<uint8_t>, "x"_a, "warped"_a, "valid"_a, "levels"_a, "luma"_a, "chroma"_a,
         "threads"_a = 1,
         "Fuse the picture x, (H, W, C) uint8 or uint16, with two warped pictures like it, valid where their\n"

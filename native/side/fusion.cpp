@@ -10,7 +10,7 @@ namespace wyner::side {
 namespace {
 
 constexpr int kUnknown = 512;  // mismatch of a pixel without a prediction
-constexpr int kMeanReach = 5, kFeatureReach = 3;
+constexpr int kMeanReach = 5, kFeatureReach = 3, kRegionReach = 24;
 constexpr int kMaxGain = 1 << 17;  // sum of a filter's absolute coefficients: times 2^13 it fits 31 bits
 
 void check_filters(const std::vector<int16_t>& filters, size_t taps, size_t classes) {
@@ -60,18 +60,15 @@ Seen see(const IntPlane& x, const IntPlane& warped, const uint8_t* valid, int th
 
 IntPlane mismatch(const Seen& luma, const uint8_t* valid, int threads) {
   const IntPlane low = smooth(luma.difference, threads);
-  const IntPlane error = make_plane(low.width, low.height, threads, [&](int r, int c) {
+  return make_plane(low.width, low.height, threads, [&](int r, int c) {
     return valid[size_t(r) * low.width + c] ? std::abs(low.row(r)[c] - luma.mean.row(r)[c]) : kUnknown;
   });
-  return box(error, kFeatureReach, threads);
 }
 
-IntPlane activity(const IntPlane& luma, int threads) {
+IntPlane detail(const IntPlane& luma, int threads) {
   const IntPlane low = smooth(luma, threads);
-  const IntPlane detail = make_plane(low.width, low.height, threads, [&](int r, int c) {
-    return std::abs(luma.row(r)[c] - low.row(r)[c]);
-  });
-  return box(detail, kFeatureReach, threads);
+  return make_plane(low.width, low.height, threads,
+                    [&](int r, int c) { return std::abs(luma.row(r)[c] - low.row(r)[c]); });
 }
 
 IntPlane classes(const IntPlane& x, const std::array<Seen, kViews>& luma,
@@ -79,9 +76,11 @@ IntPlane classes(const IntPlane& x, const std::array<Seen, kViews>& luma,
   const IntPlane predicted = make_plane(x.width, x.height, threads, [&](int r, int c) {
     return x.row(r)[c] + luma[0].difference.row(r)[c];
   });
+  const IntPlane first = mismatch(luma[0], views[0].valid, threads);
   const std::array<IntPlane, kFeatures> features = {
-      mismatch(luma[0], views[0].valid, threads), mismatch(luma[1], views[1].valid, threads),
-      activity(x, threads), activity(predicted, threads)};
+      box(first, kFeatureReach, threads),
+      box(mismatch(luma[1], views[1].valid, threads), kFeatureReach, threads),
+      box(first, kRegionReach, threads), box(detail(predicted, threads), kFeatureReach, threads)};
   return make_plane(x.width, x.height, threads, [&](int r, int c) {
     int index = 0;
     for (int f = 0; f < kFeatures; ++f) {
@@ -216,6 +215,18 @@ Fusion::Fusion(std::array<std::vector<int>, kFeatures> thresholds, std::vector<i
   }
   check_filters(luma, fusion_taps(kLumaReach), number);
   check_filters(chroma, fusion_taps(kChromaReach), number);
+}
+
+int64_t total_detail(const Picture& x) {
+  const IntPlane luma =
+      std::move((x.maxval == 255 ? planes<uint8_t>(x, 1) : planes<uint16_t>(x, 1)).front());
+  int64_t sum = 0;
+  for (int r = 0; r < luma.height; ++r)
+    for (int c = 0; c < luma.width; ++c) {
+      if (c) sum += std::abs(luma.row(r)[c] - luma.row(r)[c - 1]);
+      if (r) sum += std::abs(luma.row(r)[c] - luma.row(r - 1)[c]);
+    }
+  return sum;
 }
 
 void fuse(const Picture& x, const std::array<View, kViews>& views, const Fusion& fusion, int threads,

@@ -35,6 +35,9 @@ struct Fusion {
   std::vector<int16_t> luma, chroma;
 };
 
+// The sum of the absolute differences of a picture's luma between neighbours, across and down (section 6).
+int64_t total_detail(const Picture& x);
+
 // Writes as many samples as `x` has to `out`. The result does not depend on `threads`.
 void fuse(const Picture& x, const std::array<View, kViews>& views, const Fusion& fusion, int threads,
           void* out);

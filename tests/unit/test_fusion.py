@@ -31,7 +31,9 @@ def inputs(draw: st.DrawFn):
         x = np.where(x > top // 2, top, 0)
     spread = draw(st.sampled_from([0.0, 0.01, 0.1, 1.0])) * top
     warped = [np.clip(x + spread * rng.standard_normal(shape), 0, top).astype(dtype) for _ in range(2)]
-    valid = [(rng.random(shape[:2]) < draw(st.sampled_from([0.0, 0.8, 1.0]))).astype(np.uint8) for _ in warped]
+    valid = [
+        (rng.random(shape[:2]) < draw(st.sampled_from([0.0, 0.8, 1.0]))).astype(np.uint8) for _ in warped
+    ]
     levels = [sorted(rng.integers(0, 600, draw(st.integers(0, 3))).tolist()) for _ in range(4)]
     number = int(np.prod([len(thresholds) + 1 for thresholds in levels]))
     luma, chroma = filters(rng, number, draw(st.sampled_from([0, 50, 1700])))

@@ -11,7 +11,17 @@ from pathlib import Path
 
 from .. import api, io
 from ..errors import UsageError
-from .files import PIPE, Job, check_writable, limits_of, plan, read_bytes, side_of, write_output
+from .files import (
+    PIPE,
+    Job,
+    check_writable,
+    limits_of,
+    plan,
+    read_bytes,
+    refinement_of,
+    side_of,
+    write_output,
+)
 from .report import FAILURES, Reporter
 
 
@@ -20,6 +30,7 @@ def decode(arguments: argparse.Namespace) -> int:
     limits = limits_of(arguments)
     jobs = plan(arguments, f".{arguments.format}", (".wyn",))
     reporter, side = Reporter("decode", arguments.json), side_of(arguments)
+    refine = refinement_of(arguments)
     threads = _threads_per_file(arguments)
 
     def work(job: Job) -> None:
@@ -29,7 +40,7 @@ def decode(arguments: argparse.Namespace) -> int:
             suffix = f".{arguments.format}" if target == PIPE else Path(target).suffix
             if suffix.lower() not in io.SUFFIXES:
                 raise UsageError(f"unknown suffix {suffix!r}; there are: {' '.join(io.SUFFIXES)}")
-            image = api.decode(read_bytes(name), side=side, limits=limits, threads=threads)
+            image = api.decode(read_bytes(name), side=side, refine=refine, limits=limits, threads=threads)
             write_output(target, io.encode_file(image, suffix), arguments.force)
         except FAILURES as error:
             reporter.failure(name, error)
@@ -78,7 +89,11 @@ def compare(arguments: argparse.Namespace) -> int:
     name = arguments.other
     try:
         found = api.compare(
-            read_bytes(arguments.original), read_bytes(name), side=side_of(arguments), limits=limits
+            read_bytes(arguments.original),
+            read_bytes(name),
+            side=side_of(arguments),
+            refine=refinement_of(arguments),
+            limits=limits,
         )
     except FAILURES as error:
         reporter.failure(name, error)

@@ -56,6 +56,11 @@ def side_of(arguments: argparse.Namespace) -> bytes | None:
     return None if arguments.side is None else Path(arguments.side).read_bytes()
 
 
+def refinement_of(arguments: argparse.Namespace) -> bytes | None:
+    """The contents of the file to refine by, if one is given."""
+    return None if arguments.refine is None else Path(arguments.refine).read_bytes()
+
+
 def plan_outputs(sources: Sequence[Source], output: str | None, suffix: str) -> list[Job]:
     """The output for each input. Raises UsageError when names clash or a pipe cannot be one."""
     paths = [source.path for source in sources]

@@ -12,7 +12,7 @@ Ints = npt.NDArray[np.int64]
 Samples = npt.NDArray[Any]
 
 UNKNOWN = 512
-LUMA_REACH, CHROMA_REACH, MEAN_REACH, FEATURE_REACH = 2, 1, 5, 3
+LUMA_REACH, CHROMA_REACH, MEAN_REACH, FEATURE_REACH, REGION_REACH = 2, 1, 5, 3, 24
 
 
 def planes(pixels: Samples) -> list[Ints]:
@@ -58,18 +58,20 @@ def differences(x: list[Ints], warped: Samples, valid: Samples) -> list[Ints]:
 def mismatch(luma: Ints, valid: Samples) -> Ints:
     """Section 3: how far a warped picture seems to be from x, of its luma differences."""
     error = np.abs(smooth(luma) - box(luma, MEAN_REACH))
-    return box(np.where(valid > 0, error, UNKNOWN), FEATURE_REACH)
-
-
-def activity(luma: Ints) -> Ints:
-    """Section 3: the mean size of a picture's detail."""
-    return box(np.abs(luma - smooth(luma)), FEATURE_REACH)
+    return np.where(valid > 0, error, UNKNOWN)
 
 
 def classes(x: Ints, luma: Sequence[Ints], valid: Sequence[Samples], levels: Sequence[Sequence[int]]) -> Ints:
     """Section 3: the class of each pixel. luma: differences of the two warped pictures."""
-    features = [mismatch(d, v) for d, v in zip(luma, valid, strict=True)]
-    features += [activity(x), activity(x + luma[0])]
+    first, second = (mismatch(d, v) for d, v in zip(luma, valid, strict=True))
+    predicted = x + luma[0]
+    detail = np.abs(predicted - smooth(predicted))
+    features = [
+        box(first, FEATURE_REACH),
+        box(second, FEATURE_REACH),
+        box(first, REGION_REACH),
+        box(detail, FEATURE_REACH),
+    ]
     index = np.zeros(x.shape, np.int64)
     for feature, thresholds in zip(features, levels, strict=True):
         index = index * (len(thresholds) + 1) + np.searchsorted(np.asarray(thresholds), feature, side="right")
@@ -84,6 +86,14 @@ def regressors(x: Ints, moved: Sequence[Ints], reach: int) -> list[Ints]:
     around = window(x, reach)
     middle = len(around) // 2
     return found + [a - x for a in around[:middle] + around[middle + 1 :]]
+
+
+def grade(pixels: Samples, payload_bytes: int, thresholds: Sequence[int]) -> int:
+    """Section 6: how coarsely a decoded picture was coded, 0 for the finest, by its detail and its rate."""
+    x = planes(pixels)[0]
+    detail = int(np.abs(np.diff(x, axis=0)).sum() + np.abs(np.diff(x, axis=1)).sum())
+    scale = x.size * (8 * payload_bytes) ** 3
+    return sum(detail**4 >= threshold * scale for threshold in thresholds)
 
 
 def fuse(

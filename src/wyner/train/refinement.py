@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codecs.base import Pixels
-from ..codecs.side.refinement import Alignment, Int16s, Stage, View, refine, views
-from ..reference.refine import CHROMA_REACH, LUMA_REACH, classes, differences, planes, regressors
+from ..codecs.side.refinement import CHROMA_TAPS, LUMA_TAPS, Alignment, Int16s, Stage, View, grade, refine, views
+from ..reference.refine import CHROMA_REACH, LUMA_REACH, MEAN_REACH, Ints, box, classes, differences, planes
 
 Floats = npt.NDArray[np.float64]
 
@@ -29,12 +29,12 @@ SAMPLED = 1 << 16
 @dataclass(frozen=True, eq=False)
 class Example:
     """A picture to learn from. original, decoded, side: (H, W, C) of one depth. side: None to learn what to do
-    without. bpp: bits per pixel of the coded picture. seed: decides which pixels are taken."""
+    without. payload_bytes: size of the coded picture. seed: decides which pixels are taken."""
 
     original: Pixels
     decoded: Pixels
     side: Pixels | None
-    bpp: float
+    payload_bytes: int
     seed: int
 
 
@@ -75,28 +75,28 @@ def train_stage(
     examples: Iterable[Example],
     before: Sequence[Stage],
     alignments: tuple[Alignment, ...],
+    grades: tuple[int, ...],
     levels: tuple[tuple[int, ...], ...],
     threads: int = 1,
 ) -> Stage:
     """The stage that comes after others. All examples pass once; the result depends on their order only."""
     number = int(np.prod([len(thresholds) + 1 for thresholds in levels]))
-    siblings = number // ((len(levels[0]) + 1) * (len(levels[1]) + 1))
-    luma, chroma = Pool(number, _taps(LUMA_REACH)), Pool(number, _taps(CHROMA_REACH))
+    siblings = len(levels[3]) + 1
+    luma = [Pool(number, LUMA_TAPS) for _ in range(len(grades) + 1)]
+    chroma = [Pool(number, CHROMA_TAPS) for _ in luma]
     for example in examples:
-        pixels = example.decoded
+        pixels, size = example.decoded, example.payload_bytes
+        chosen = grade(pixels, size, grades)
         if example.side is not None:
-            pixels = refine(pixels, example.side, before, example.bpp, threads)
-            found = views(pixels, example.side, alignments, example.bpp, threads)
+            pixels = refine(pixels, example.side, before, size, threads)
+            bpp = 8 * size / (pixels.shape[0] * pixels.shape[1])
+            found = views(pixels, example.side, alignments, bpp, threads)
         else:
             nothing = (np.zeros_like(pixels), np.zeros(pixels.shape[:2], np.uint8))
             found = [nothing for _ in alignments]
-        _add(example, pixels, found, levels, luma, chroma)
-    return Stage(alignments, levels, luma.solve(siblings), chroma.solve(siblings))
-
-
-def _taps(reach: int) -> int:
-    """Coefficients of a filter: two views with a mean each, and the picture's own neighbours."""
-    return 3 * (2 * reach + 1) ** 2 + 1
+        _add(example, pixels, found, levels, luma[chosen], chroma[chosen])
+    filters = [np.stack([pool.solve(siblings) for pool in pools]) for pools in (luma, chroma)]
+    return Stage(alignments, grades, levels, *filters)
 
 
 def _add(
@@ -114,6 +114,27 @@ def _add(
     taken = np.sort(np.random.default_rng(example.seed).choice(chosen.size, count, replace=False))
     for c, plane in enumerate(x):
         reach, pool = (CHROMA_REACH, chroma) if c else (LUMA_REACH, luma)
-        columns = regressors(plane, [m[c] for m in moved], reach)
-        taps = np.stack([column.reshape(-1)[taken] for column in columns], 1).astype(np.float32)
+        taps = _regressors(plane, [m[c] for m in moved], reach, taken)
         pool.add(chosen[taken], taps, (wanted[c] - plane).reshape(-1)[taken].astype(np.float64))
+
+
+def _regressors(
+    x: Ints, moved: Sequence[Ints], reach: int, taken: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float32]:
+    """``wyner.reference.refine.regressors`` of some pixels only: (pixels, taps)."""
+    windows = [_windows(d, reach, taken) for d in moved]
+    means = [box(d, MEAN_REACH).reshape(-1, 1)[taken] for d in moved]
+    own = _windows(x, reach, taken)
+    middle = own.shape[1] // 2
+    around = np.delete(own, middle, axis=1) - own[:, middle : middle + 1]
+    parts = [part for pair in zip(windows, means, strict=True) for part in pair]
+    return np.concatenate([*parts, around], axis=1).astype(np.float32)
+
+
+def _windows(plane: Ints, reach: int, taken: npt.NDArray[np.int64]) -> Ints:
+    padded = np.pad(plane, reach, mode="edge")
+    rows, columns = np.divmod(taken, plane.shape[1])
+    moves = range(2 * reach + 1)
+    offsets = np.array([i * padded.shape[1] + j for i in moves for j in moves])
+    found: Ints = padded.reshape(-1)[(rows * padded.shape[1] + columns)[:, None] + offsets]
+    return found

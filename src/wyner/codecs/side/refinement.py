@@ -22,8 +22,8 @@ Int16s = npt.NDArray[np.int16]
 View = tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]
 """A warped side picture, (H, W, C), and where it is valid, (H, W) uint8."""
 
-VIEWS = 2
-"""Alignments of one stage."""
+LUMA_TAPS, CHROMA_TAPS = 76, 28
+"""Coefficients of a filter."""
 LEAST_NOISE, MOST_NOISE = 1.0, 5000.0
 
 
@@ -41,35 +41,51 @@ class Alignment:
 class Stage:
     """One round of alignment and fusion.
 
-    alignments: two. levels: ascending thresholds of the four features that make the class of a pixel.
-    luma: (classes, 76), chroma: (classes, 28) int16, filters in 1/4096.
+    alignments: two. grades: ascending thresholds of ``grade``. levels: ascending thresholds of the four
+    features that make the class of a pixel. luma: (grades, classes, 76), chroma: (grades, classes, 28) int16,
+    filters in 1/4096.
     """
 
     alignments: tuple[Alignment, ...]
+    grades: tuple[int, ...]
     levels: tuple[tuple[int, ...], ...]
     luma: Int16s
     chroma: Int16s
 
 
-def refine(pixels: Pixels, y: Pixels, stages: Sequence[Stage], bpp: float, threads: int = 1) -> Pixels:
+def refine(
+    pixels: Pixels, y: Pixels, stages: Sequence[Stage], payload_bytes: int, threads: int = 1
+) -> Pixels:
     """Bring a decoded picture nearer to the original by a side picture.
 
-    pixels, y: (H, W, C) uint8 or uint16, C in {1, 3}; sizes, channels and depths may differ. bpp: bits per
-    pixel of the payload that was decoded, > 0. The result, like ``pixels``, does not depend on ``threads``.
+    pixels, y: (H, W, C) uint8 or uint16, C in {1, 3}; sizes, channels and depths may differ. payload_bytes: size
+    of what was decoded, >= 1. The result, like ``pixels``, does not depend on ``threads``.
     Raises UsageError or LimitError.
     """
-    for stage in stages:
+    bpp = 8 * payload_bytes / (pixels.shape[0] * pixels.shape[1])
+    grades = [grade(pixels, payload_bytes, stage.grades) for stage in stages]
+    for stage, chosen in zip(stages, grades, strict=True):
         found = views(pixels, y, stage.alignments, bpp, threads)
         pixels = _native.side_fuse(
             pixels,
             [v[0] for v in found],
             [v[1] for v in found],
             [list(thresholds) for thresholds in stage.levels],
-            stage.luma,
-            stage.chroma,
+            stage.luma[chosen],
+            stage.chroma[chosen],
             threads,
         )
     return pixels
+
+
+def grade(pixels: Pixels, payload_bytes: int, thresholds: Sequence[int]) -> int:
+    """How coarsely a decoded picture was coded, 0 for the finest, up to the number of thresholds.
+
+    The ratio of its detail, to the fourth, to its bits, to the third, goes with the square error it was left.
+    """
+    detail, bits = _native.side_detail(pixels), 8 * payload_bytes
+    scale = pixels.shape[0] * pixels.shape[1] * bits**3
+    return sum(detail**4 >= threshold * scale for threshold in thresholds)
 
 
 def views(
