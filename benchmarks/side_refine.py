@@ -3,11 +3,11 @@
     python benchmarks/side_refine.py --cache DIR                # files are coded once, into DIR
     python benchmarks/side_refine.py --cache DIR --effort 2 --sets kitti2012
 
-Sets, from $WYNER_DATA/stereo: the last eight pairs of KITTI 2012, and the test pairs of kitti2012_128x256. Each
-file is decoded plain, with the right side picture, with that of another pair of the set, and with the side
-picture masked everywhere (the same filters, which then act as a filter of the decoded picture alone). Prints
-means per quality and mean BD-rates of pictures; appends a line per file to results/side_refine.jsonl and writes
-the means to results/side_refine.json, where it keeps those of other sets.
+Sets, from $WYNER_DATA/stereo: the last eight pairs of KITTI 2012, and the test pairs of
+kitti2012_128x256. Each file is decoded plain, with the right side picture, with that of another pair of the
+set, and with the side picture masked everywhere (the same filters, which then act as a filter of the decoded
+picture alone). Prints means per quality and mean BD-rates of pictures; writes a line per file to
+results/side_refine.jsonl and the means to results/side_refine.json, where it keeps those of other sets.
 """
 
 from __future__ import annotations
@@ -88,7 +88,10 @@ def summary(rows: list[dict]) -> dict:
     table = []
     for quality in QUALITIES:
         at = [row for row in rows if row["quality"] == quality]
-        mean = {key: float(np.mean([row[key] for row in at])) for key in ("bpp", "plain", "right_s", "right_cpu_s")}
+        mean = {
+            key: float(np.mean([row[key] for row in at]))
+            for key in ("bpp", "plain", "right_s", "right_cpu_s")
+        }
         gains = {f"gain_{kind}": float(np.mean([row[kind] - row["plain"] for row in at])) for kind in KINDS}
         table.append({"quality": quality, **{k: round(v, 4) for k, v in (mean | gains).items()}})
     rates = {kind: [] for kind in KINDS}

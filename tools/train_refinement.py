@@ -2,11 +2,11 @@
 
     python tools/train_refinement.py pairs.csv --cache DIR
 
-Each line of the list is `left,right,licence`, with paths relative to the list. The left pictures are coded at every
-quality, into the cache, from which an interrupted run goes on; then each stage is solved, and kept in the cache
-as well. Every other picture is also given the right picture of another pair, so that filters learn when not
-to trust it, and every sixth none. Writes src/wyner/weights/refinement.bin, and .json: what is in it and what it was
-trained on.
+Each line of the list is `left,right,licence`, with paths relative to the list. The left pictures are coded at
+every quality, into the cache, from which an interrupted run goes on; then each stage is solved, and kept in
+the cache as well. Every other picture is also given the right picture of another pair, so that filters learn
+when not to trust it, and every sixth none. Writes src/wyner/weights/refinement.bin, and .json: what is in it
+and what it was trained on.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ALIGNMENTS = (
     (Alignment(16, 1, 15.0), Alignment(8, 0, 8.0)),
 )
 GRADES = tuple(int(2**e) for e in (31.8, 33.7, 35.4, 37.2))
-LEVELS = ((30, 60, 100, 180), (40, 100), (50, 80, 120), (25, 70))
+LEVELS = ((8, 26, 64), (30, 60, 100, 180), (40, 100), (25, 70))
 ANOTHER = 5  # pairs further on in the list
 
 
@@ -48,7 +48,9 @@ class Pair:
 
 def read_pairs(path: Path) -> list[Pair]:
     with path.open(newline="", encoding="utf-8") as lines:
-        return [Pair(path.parent / left, path.parent / right, text) for left, right, text in csv.reader(lines)]
+        return [
+            Pair(path.parent / left, path.parent / right, text) for left, right, text in csv.reader(lines)
+        ]
 
 
 def coded(image: wyner.Image, quality: float, effort: int, cache: Path) -> bytes:

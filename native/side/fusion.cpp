@@ -76,11 +76,14 @@ IntPlane classes(const IntPlane& x, const std::array<Seen, kViews>& luma,
   const IntPlane predicted = make_plane(x.width, x.height, threads, [&](int r, int c) {
     return x.row(r)[c] + luma[0].difference.row(r)[c];
   });
-  const IntPlane first = mismatch(luma[0], views[0].valid, threads);
+  const IntPlane holes = make_plane(x.width, x.height, threads, [&](int r, int c) {
+    return views[1].valid[size_t(r) * x.width + c] ? 0 : 256;
+  });
   const std::array<IntPlane, kFeatures> features = {
-      box(first, kFeatureReach, threads),
+      box(holes, kRegionReach, threads),
+      box(mismatch(luma[0], views[0].valid, threads), kFeatureReach, threads),
       box(mismatch(luma[1], views[1].valid, threads), kFeatureReach, threads),
-      box(first, kRegionReach, threads), box(detail(predicted, threads), kFeatureReach, threads)};
+      box(detail(predicted, threads), kFeatureReach, threads)};
   return make_plane(x.width, x.height, threads, [&](int r, int c) {
     int index = 0;
     for (int f = 0; f < kFeatures; ++f) {

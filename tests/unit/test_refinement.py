@@ -37,7 +37,12 @@ def test_the_right_picture_helps_and_a_wrong_one_hardly_hurts(coded: bytes) -> N
     assert psnr(wyner.decode(coded, refine=Y, check_hash=True).pixels) > plain + 0.3
     losses = [
         plain - psnr(wyner.decode(coded, refine=wrong).pixels)
-        for wrong in (OTHER, np.zeros_like(Y), Y[::-1], np.random.default_rng(0).integers(0, 256, Y.shape, np.uint8))
+        for wrong in (
+            OTHER,
+            np.zeros_like(Y),
+            Y[::-1],
+            np.random.default_rng(0).integers(0, 256, Y.shape, np.uint8),
+        )
     ]
     assert np.mean(losses) < 0.05 and max(losses) < 0.2, losses
 
@@ -54,7 +59,9 @@ def test_it_is_the_reference(coded: bytes) -> None:
     for stage, grade in zip(filters.shipped(), grades, strict=True):
         views = refinement.views(expected, Y, stage.alignments, 8 * size / (X.shape[0] * X.shape[1]))
         warped, valid = [v[0] for v in views], [v[1] for v in views]
-        expected = reference.fuse(expected, warped, valid, stage.levels, stage.luma[grade], stage.chroma[grade])
+        expected = reference.fuse(
+            expected, warped, valid, stage.levels, stage.luma[grade], stage.chroma[grade]
+        )
     np.testing.assert_array_equal(wyner.decode(coded, refine=Y).pixels, expected)
 
 
@@ -76,7 +83,11 @@ def test_any_pictures(data: st.DataObject) -> None:
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
 
     def picture() -> np.ndarray:
-        shape = (data.draw(st.integers(1, 40)), data.draw(st.integers(1, 40)), data.draw(st.sampled_from([1, 3])))
+        shape = (
+            data.draw(st.integers(1, 40)),
+            data.draw(st.integers(1, 40)),
+            data.draw(st.sampled_from([1, 3])),
+        )
         dtype = data.draw(st.sampled_from([np.uint8, np.uint16]))
         return rng.integers(0, int(np.iinfo(dtype).max) + 1, shape).astype(dtype)
 

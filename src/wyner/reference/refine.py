@@ -43,7 +43,7 @@ def box(plane: Ints, reach: int) -> Ints:
 
 
 def window(plane: Ints, reach: int) -> list[Ints]:
-    """The plane moved by every offset of a square, row by row: element k at p is the sample at p + offset k."""
+    """The plane moved by every offset of a square, row by row."""
     height, width = plane.shape
     p = np.pad(plane, reach, mode="edge")
     moves = range(2 * reach + 1)
@@ -67,9 +67,9 @@ def classes(x: Ints, luma: Sequence[Ints], valid: Sequence[Samples], levels: Seq
     predicted = x + luma[0]
     detail = np.abs(predicted - smooth(predicted))
     features = [
+        box(np.where(valid[1] > 0, 0, 256), REGION_REACH),
         box(first, FEATURE_REACH),
         box(second, FEATURE_REACH),
-        box(first, REGION_REACH),
         box(detail, FEATURE_REACH),
     ]
     index = np.zeros(x.shape, np.int64)
@@ -104,7 +104,10 @@ def fuse(
     luma_filters: Samples,
     chroma_filters: Samples,
 ) -> Samples:
-    """Sections 1 to 5: one stage. pixels, warped: (H, W, C); valid: (H, W); filters: (classes, taps) int16."""
+    """Sections 1 to 5: one stage.
+
+    pixels, warped: (H, W, C); valid: (H, W); filters: (classes, taps) int16.
+    """
     x = planes(pixels)
     moved = [differences(x, w, v) for w, v in zip(warped, valid, strict=True)]
     chosen = classes(x[0], [m[0] for m in moved], valid, levels)

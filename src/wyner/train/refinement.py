@@ -13,7 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codecs.base import Pixels
-from ..codecs.side.refinement import CHROMA_TAPS, LUMA_TAPS, Alignment, Int16s, Stage, View, grade, refine, views
+from ..codecs.side.refinement import (
+    CHROMA_TAPS,
+    LUMA_TAPS,
+    Alignment,
+    Int16s,
+    Stage,
+    View,
+    grade,
+    refine,
+    views,
+)
 from ..reference.refine import CHROMA_REACH, LUMA_REACH, MEAN_REACH, Ints, box, classes, differences, planes
 
 Floats = npt.NDArray[np.float64]
@@ -28,8 +38,11 @@ SAMPLED = 1 << 16
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """A picture to learn from. original, decoded, side: (H, W, C) of one depth. side: None to learn what to do
-    without. payload_bytes: size of the coded picture. seed: decides which pixels are taken."""
+    """A picture to learn from.
+
+    original, decoded: (H, W, C) of one kind. side: any picture, or None to learn what to do without.
+    payload_bytes: size of the coded picture. seed: decides which pixels are taken.
+    """
 
     original: Pixels
     decoded: Pixels

@@ -1,4 +1,4 @@
-"""The filters of ``refinement`` as they are shipped: numbers in one file, what they are in a card beside it."""
+"""The filters of ``refinement`` as they are shipped: numbers in a file, and a card that describes them."""
 
 from __future__ import annotations
 

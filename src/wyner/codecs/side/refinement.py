@@ -29,8 +29,11 @@ LEAST_NOISE, MOST_NOISE = 1.0, 5000.0
 
 @dataclass(frozen=True)
 class Alignment:
-    """How a stage aligns y. block_size: 8, 16 or 32 pixels. blur: 3x3 binomial filters of y before matching,
-    as a coded picture lacks detail. noise: mean square error, in 8-bit steps, expected at one bit per pixel."""
+    """How a stage aligns y.
+
+    block_size: 8, 16 or 32 pixels. blur: 3x3 binomial filters of y before matching, as a coded picture lacks
+    detail. noise: mean square error, in 8-bit steps, expected at one bit per pixel.
+    """
 
     block_size: int
     blur: int
@@ -42,8 +45,8 @@ class Stage:
     """One round of alignment and fusion.
 
     alignments: two. grades: ascending thresholds of ``grade``. levels: ascending thresholds of the four
-    features that make the class of a pixel. luma: (grades, classes, 76), chroma: (grades, classes, 28) int16,
-    filters in 1/4096.
+    features that make the class of a pixel. luma: (grades, classes, 76), chroma: (grades, classes, 28)
+    int16, filters in 1/4096.
     """
 
     alignments: tuple[Alignment, ...]
@@ -58,14 +61,16 @@ def refine(
 ) -> Pixels:
     """Bring a decoded picture nearer to the original by a side picture.
 
-    pixels, y: (H, W, C) uint8 or uint16, C in {1, 3}; sizes, channels and depths may differ. payload_bytes: size
-    of what was decoded, >= 1. The result, like ``pixels``, does not depend on ``threads``.
+    pixels, y: (H, W, C) uint8 or uint16, C in {1, 3}; sizes, channels and depths may differ. payload_bytes:
+    size of what was decoded, >= 1. The result, like ``pixels``, does not depend on ``threads``.
     Raises UsageError or LimitError.
     """
     bpp = 8 * payload_bytes / (pixels.shape[0] * pixels.shape[1])
     grades = [grade(pixels, payload_bytes, stage.grades) for stage in stages]
     for stage, chosen in zip(stages, grades, strict=True):
         found = views(pixels, y, stage.alignments, bpp, threads)
+        if unrelated(found):
+            break
         pixels = _native.side_fuse(
             pixels,
             [v[0] for v in found],
@@ -76,6 +81,15 @@ def refine(
             threads,
         )
     return pixels
+
+
+def unrelated(found: Sequence[View]) -> bool:
+    """Whether the views seem not to show the picture's scene: too little of the finer one is valid.
+
+    On stereo pairs at least 0.90 of it was valid; with pictures of other places, similar ones too, 0.86 at most
+    and mostly under 0.6.
+    """
+    return int(np.count_nonzero(found[1][1])) * 4 < found[1][1].size * 3
 
 
 def grade(pixels: Pixels, payload_bytes: int, thresholds: Sequence[int]) -> int:
