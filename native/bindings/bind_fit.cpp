@@ -118,8 +118,8 @@ void bind_fit(nb::module_& m) {
   nb::class_<Fitter>(m, "Fitter", "Fits latents and networks of one image; see native/overfit/fit_engine.h.")
       .def("__init__", &construct, "image"_a, "model"_a, "grids"_a, "threads"_a = 1, "seed"_a = 0,
            "side"_a = nb::none(),
-           "image: float32 (1 or 3, H, W) in [0, 1]. side: SideInputs of its size, if any. Parameters begin at the model's prior, latents at 0.\n"
-           "Raises ValueError for other shapes and UnsupportedError for an unknown model.")
+           "image: float32 (1 or 3, H, W) in [0, 1]. side: SideInputs of its size, if any. Parameters begin at\n"
+           "the model's prior, latents at 0. Raises ValueError for other shapes and UnsupportedError for an unknown model.")
       .def("get_params", [](Fitter& f) { return vector_array(f.params()); }, "float32, order of the specification")
       .def("set_params", &set_params, "values"_a)
       .def("get_latents", [](Fitter& f) { return per_grid(f, &Fitter::get_latents); },

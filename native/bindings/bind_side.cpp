@@ -118,9 +118,8 @@ void bind_side(nb::module_& m) {
   m.def("side_estimate", &estimate_field, "x"_a, "y"_a, "block_size"_a, "noise"_a, "use"_a,
         "The field (block_size, vectors, valid) that relates x to its side picture y, both C-contiguous\n"
         "(H, W, C), uint8 or uint16. block_size: 8, 16 or 32, or 0 for the best of them; noise: mean square\n"
-        "error, in 8-bit steps, that coding will leave, > 0; use: share that coding will save of the bits "
-        "that a\n"
-        "prediction could save, > 0, at most 1. Raises ValueError or LimitError.");
+        "error, in 8-bit steps, that coding will leave, > 0; use: share that coding will save of the bits that\n"
+        "a prediction could save, > 0, at most 1. Raises ValueError or LimitError.");
   m.def("side_encode_field", &encode, "block_size"_a, "vectors"_a, "valid"_a, "width"_a, "height"_a,
         "Code the field of a picture of width x height: vectors (rows, columns, 2) int16 in quarter pixels,\n"
         "-4095..4095, x first; valid (rows, columns) uint8, 0 or 1 (docs/spec/side.md, section 1).\n"

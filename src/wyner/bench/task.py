@@ -196,9 +196,7 @@ def _side(task: Task, codec: Codec, pixels: Pixels) -> SidePicture | None:
     try:
         side = _read(task.side_path).pixels if task.side_path else None
     except InputError as error:
-        if (
-            given.control_of(setting) == "wrong"
-        ):  # it is of another pair: other tasks of this one can do better
+        if given.control_of(setting) == "wrong":  # of another pair: this one's other tasks can do better
             raise WynerError(str(error)) from None
         raise
     return given.make(codec, setting, side, pixels, task.threads)

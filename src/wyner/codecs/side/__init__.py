@@ -15,7 +15,7 @@ from ..overfit.fit import fit_picture
 from ..overfit.goal import expected_rate
 from ..overfit.model import payload_macs_per_pixel
 from ..overfit.stream import Picture
-from .alignment import field_between, warp_by
+from . import align
 from .inputs import EXTRAS, Inputs, WarpedInputs, check_of, latent_inputs
 from .payload import Head, parse, write
 
@@ -36,8 +36,7 @@ def encode(
     if settings.side_mode == "latents":
         field = check_of(side)
     else:
-        rate = expected_rate(settings, pixels.shape[0] * pixels.shape[1]) if settings.side_align else None
-        field = field_between(pixels, side.pixels, rate)
+        field = align.encode_field(_field(pixels, side.pixels, settings))
     head = Head(settings.side_mode, field)
     start = write(head)
     settings = dataclasses.replace(settings, overhead_bytes=settings.overhead_bytes + len(start))
@@ -74,7 +73,7 @@ def aligned(
     head, _ = parse(payload)
     if head.mode == "latents":
         raise UsageError("this file aligns no side picture")
-    return warp_by(side.pixels, head.field, width, height, channels, maxval, threads)[0]
+    return _warped(head, side, width, height, channels, maxval, threads)[0]
 
 
 def macs_per_pixel(payload: bytes) -> float:
@@ -88,5 +87,19 @@ def _inputs(
 ) -> Inputs:
     if head.mode == "latents":
         return latent_inputs(side, width, height)
-    warped, valid = warp_by(side.pixels, head.field, width, height, channels, maxval, threads)
+    warped, valid = _warped(head, side, width, height, channels, maxval, threads)
     return WarpedInputs(warped, valid, head.mode == "full")
+
+
+def _field(x: Pixels, y: Pixels, settings: Settings) -> align.Field:
+    height, width = x.shape[:2]
+    if not settings.side_align:
+        return align.still_field(width, height)
+    return align.estimate_field(x, y, rate=expected_rate(settings, width * height))
+
+
+def _warped(
+    head: Head, side: Side, width: int, height: int, channels: int, maxval: int, threads: int
+) -> tuple[Pixels, Pixels]:
+    field = align.decode_field(head.field, width, height)
+    return align.warp(side.pixels, field, width, height, channels=channels, maxval=maxval, threads=threads)

@@ -18,6 +18,8 @@ from ...image import Image, pixel_hash
 from ..base import Pixels
 
 DEFAULT_RATE = 0.3
+COARSEST = 32
+"""The largest size of a block, in pixels."""
 NOISE_AT_ONE_BIT = 9.0
 """Mean square error, in 8-bit steps, assumed at one bit per pixel; it is divided by the rate at others."""
 USE = 0.6
@@ -69,6 +71,12 @@ def estimate_field(
     return Field(
         *_native.side_estimate(_checked(x), _checked(y), block_size or 0, NOISE_AT_ONE_BIT / rate, USE)
     )
+
+
+def still_field(width: int, height: int) -> Field:
+    """The field of no motion, valid everywhere, for a picture of width x height pixels, each at least 1."""
+    rows, columns = (-(-size // COARSEST) for size in (height, width))
+    return Field(COARSEST, np.zeros((rows, columns, 2), np.int16), np.ones((rows, columns), np.uint8))
 
 
 def encode_field(field: Field) -> bytes:
