@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
+import forced_isa
 import numpy as np
 import pytest
 
@@ -96,12 +93,7 @@ def digest() -> str:
 
 @pytest.mark.parametrize("isa", ["v2", "v3", "v4"])
 def test_every_instruction_set_agrees(isa: str) -> None:
-    script = "import test_overfit_stream as t; print(t.native.active_isa(), t.digest())"
-    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
-    environment = {**os.environ, "WYNER_ISA": isa, "PYTHONPATH": path}
-    run = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
-    if "not available on this processor" in run.stderr:
-        pytest.skip(f"{isa} is not available here")
+    run = forced_isa.run(isa, "test_overfit_stream", "t.digest()")
     assert run.stdout.split() == [isa, digest()], run.stderr
 
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
-import subprocess
-import sys
-from pathlib import Path
 
+import forced_isa
 import numpy as np
 import pytest
 
@@ -48,10 +45,5 @@ def digest(threads: int) -> str:
 
 @pytest.mark.parametrize("isa", ["v2", "v3", "v4"] if X86 else ["base"])
 def test_every_instruction_set_and_thread_count_agrees(isa: str) -> None:
-    script = "import test_side_isa as t; print(t.native.active_isa(), t.digest(1), t.digest(3))"
-    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
-    environment = {**os.environ, "WYNER_ISA": isa, "PYTHONPATH": path}
-    run = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
-    if "not available on this processor" in run.stderr:
-        pytest.skip(f"{isa} is not available here")
+    run = forced_isa.run(isa, "test_side_isa", "t.digest(1)", "t.digest(3)")
     assert run.stdout.split() == [isa, digest(1), digest(1)], run.stderr

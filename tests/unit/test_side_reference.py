@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
-import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+import forced_isa
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -168,12 +165,7 @@ def digest() -> str:
 
 @pytest.mark.parametrize("isa", ["v2", "v3", "v4"] if X86 else ["base"])
 def test_every_instruction_set_agrees(isa: str) -> None:
-    script = "import test_side_reference as t; print(t.native.active_isa(), t.digest())"
-    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
-    environment = {**os.environ, "WYNER_ISA": isa, "PYTHONPATH": path}
-    run = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
-    if "not available on this processor" in run.stderr:
-        pytest.skip(f"{isa} is not available here")
+    run = forced_isa.run(isa, "test_side_reference", "t.digest()")
     assert run.stdout.split() == [isa, digest()], run.stderr
 
 
