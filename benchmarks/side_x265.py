@@ -19,22 +19,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rd import RESULTS, psnr, read_records
+from side_rd import load, pair_names
 
-from wyner import io
 from wyner.bench import bd
 
 OUTPUT = RESULTS / "side_x265.jsonl"
-MIDDLEBURY = ("2003_teddy", "2014_motorcycle_skimage")
 SIDE_QP = 4
 QPS = {
     "alone": (24, 28, 31, 34, 37, 40, 44, 48),
@@ -56,20 +53,6 @@ TO_YCBCR = np.array(
     ]
 )
 OFFSET = np.array([0, 128, 128])
-
-
-def stereo() -> Path:
-    """Where the pairs lie."""
-    root = os.environ.get("WYNER_DATA")
-    if not root:
-        sys.exit("set WYNER_DATA to the folder that holds stereo/")
-    return Path(root) / "stereo"
-
-
-def pair_names() -> list[str]:
-    """The test pairs, as ``set/name``."""
-    kitti = sorted(path.name[: -len("_left.webp")] for path in (stereo() / "kitti2012").glob("*_left.webp"))
-    return [f"kitti2012/{name}" for name in kitti[-8:]] + [f"middlebury/{name}" for name in MIDDLEBURY]
 
 
 def to_planes(rgb: np.ndarray) -> np.ndarray:
@@ -124,7 +107,7 @@ def coded(pictures: list[np.ndarray], kinds: str, qps: list[int]) -> tuple[list[
 
 def measure(name: str, mode: str, qp: int, version: str) -> dict[str, Any]:
     """Code the left picture of a pair once; its record."""
-    left, right = (io.read(stereo() / f"{name}_{side}.webp").pixels for side in ("left", "right"))
+    left, right = load(name)
     x, y = to_planes(left), to_planes(right)
     pictures, kinds, qps = {
         "alone": ([x], "I", [qp]),
