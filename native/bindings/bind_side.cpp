@@ -8,6 +8,7 @@
 #include "bindings/convert.h"
 #include "side/estimate.h"
 #include "side/field_coder.h"
+#include "side/soft_match.h"
 #include "side/warp.h"
 
 namespace nb = nanobind;
@@ -112,6 +113,18 @@ nb::tuple warp_pixels(const Pixels& y, int block_size, const Vectors& vectors, c
                        : warp_as<uint16_t>(side, field, int(width), int(height), channels, threads);
 }
 
+nb::object soft_planes(const Pixels& x, const Pixels& y, int low, int high, int vertical, int cell, int blur,
+                       int temperature, int threads) {
+  const Picture picture = make_picture(x), side = make_picture(y);
+  require(threads >= 1, "threads must be at least 1");
+  std::vector<int16_t> planes;
+  {
+    nb::gil_scoped_release release;
+    planes = soft_match(picture, side, {low, high, vertical, cell, blur, temperature}, threads);
+  }
+  return nb::cast(to_array(std::move(planes), {x.shape(2) + 2, x.shape(0), x.shape(1)}));
+}
+
 }  // namespace
 
 void bind_side(nb::module_& m) {
@@ -131,4 +144,9 @@ void bind_side(nb::module_& m) {
         "Warp the side picture y, (H, W, C) uint8 or uint16, by a field: (warped (height, width, channels),\n"
         "valid (height, width) uint8). warped is uint8 for maxval 255, uint16 for 65535\n"
         "(docs/spec/side.md, sections 2 to 4). Raises ValueError or LimitError.");
+  m.def("side_soft_match", &soft_planes, "x"_a, "y"_a, "low"_a, "high"_a, "vertical"_a, "cell"_a, "blur"_a,
+        "temperature"_a, "threads"_a = 1,
+        "What y, (H, W, C) uint8 or uint16, is expected to show where the decoded picture x is: int16 planes\n"
+        "(C + 2, H, W), C that of x, of docs/spec/refine.md, section 4. low..high: horizontal displacements, in\n"
+        "pixels; vertical: the one of all. Raises ValueError or LimitError.");
 }

@@ -13,6 +13,7 @@ void bind_fit(nb::module_& m);
 void bind_plane(nb::module_& m);
 void bind_side(nb::module_& m);
 void bind_side_inputs(nb::module_& m);
+void bind_refine(nb::module_& m);
 void bind_weights(nb::module_& m);
 
 NB_MODULE(_native, m) {
@@ -27,5 +28,6 @@ NB_MODULE(_native, m) {
   bind_fit(m);
   bind_plane(m);
   bind_side(m);
+  bind_refine(m);
   bind_weights(m);
 }

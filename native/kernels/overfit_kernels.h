@@ -47,7 +47,7 @@ struct LinearPlan {
   int shift;
   bool relu;
 };
-constexpr int kMaxLinearPairs = 24;
+constexpr int kMaxLinearPairs = 320;
 
 struct RowKernels {
   void (*linear)(const LinearPlan& plan, const int16_t* const* in, int16_t* const* out, int width);

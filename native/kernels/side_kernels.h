@@ -22,7 +22,14 @@ struct SideKernels {
   // (blend[i] + weight * weights[i] * (to[i] - from[i]) + 2048) >> 12.
   int (*blended_difference)(const int16_t* x, const int32_t* blend, const int16_t* weights, int weight,
                             const int16_t* from, const int16_t* to, int width, int* squares);
+  // Adds the squares of the differences of two rows to `sums`.
+  void (*add_squares)(const int16_t* a, const int16_t* b, int width, int32_t* sums);
+  // What a cell's beliefs say of its neighbour's: p, `count` numbers (a multiple of kSideStripes), over their
+  // sum, spread to labels nearby, and a little to all. p has two zeros before and behind, as out must get.
+  void (*spread)(const float* p, int count, float* out);
 };
+
+constexpr int kSideStripes = 8;  // sums of beliefs go in so many stripes, whatever the width of vectors
 
 const SideKernels& side_kernels();
 

@@ -62,10 +62,28 @@ int blended_difference(const int16_t* x, const int32_t* blend, const int16_t* we
   return sum;
 }
 
+void add_squares(const int16_t* a, const int16_t* b, int width, int32_t* sums) {
+  for (int x = 0; x < width; ++x) {
+    const int d = a[x] - b[x];
+    sums[x] += d * d;
+  }
+}
+
+void spread(const float* p, int count, float* out) {
+  float stripes[kSideStripes] = {};
+  for (int i = 0; i < count; i += kSideStripes)
+    for (int k = 0; k < kSideStripes; ++k) stripes[k] += p[i + k];
+  float sum = 0;
+  for (const float s : stripes) sum += s;
+  const float unit = 1 / sum, everywhere = 0.02f / float(count);
+  for (int i = 0; i < count; ++i)
+    out[i] = (0.6f * p[i] + 0.15f * (p[i - 1] + p[i + 1]) + 0.03f * (p[i - 2] + p[i + 2])) * unit + everywhere;
+}
+
 }  // namespace
 
 const SideKernels& side_kernels() {
-  static const SideKernels table = {predict, difference, blended_difference};
+  static const SideKernels table = {predict, difference, blended_difference, add_squares, spread};
   return table;
 }
 

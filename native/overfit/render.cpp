@@ -4,8 +4,8 @@
 #include <array>
 
 #include "base/parallel.h"
+#include "kernels/linear.h"
 #include "overfit/codec.h"
-#include "overfit/linear.h"
 #include "overfit/upsample.h"
 
 namespace wyner::overfit {

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "kernels/overfit_kernels.h"
-#include "overfit/linear.h"
+#include "kernels/linear.h"
 #include "overfit/network.h"
 #include "overfit/plane.h"
 

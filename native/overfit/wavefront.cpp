@@ -1,6 +1,6 @@
 #include "overfit/wavefront.h"
 
-#include "overfit/linear.h"
+#include "kernels/linear.h"
 
 namespace wyner::overfit {
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/stable_log2.h"
 #include "side/luma.h"
 
 namespace wyner::side {
@@ -46,7 +47,7 @@ float own_variance(const Plane& x, const Block& block) {
 }
 
 float bits_for(float mean_square, const Block& block, Coding coding) {
-  return coding.use * 0.5f * float(block.width * block.height) * std::log2(1 + mean_square / coding.noise);
+  return coding.use * 0.5f * float(block.width * block.height) * stable_log2(1 + mean_square / coding.noise);
 }
 
 float bits_without_prediction(const Plane& x, const Block& block, Coding coding) {

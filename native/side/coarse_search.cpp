@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 
+#include "base/stable_log2.h"
 #include "side/luma.h"
 
 namespace wyner::side {
@@ -70,12 +71,12 @@ Verticals find_verticals(const Plane& x, const Plane& y) {
       for (int dy = -reach_y; dy <= reach_y; ++dy)
         for (int dx = -reach_x; dx <= reach_x; ++dx) {
           const float difference = window.difference(y, {dx, dy});
-          sum += std::log2(kNoise + difference);
+          sum += stable_log2(kNoise + difference);
           if (difference < best) best = difference, best_y = dy;
         }
       found.local.push_back(best_y);
       // Clear minima count for more.
-      votes[best_y] += sum / float((2 * reach_x + 1) * (2 * reach_y + 1)) - std::log2(kNoise + best);
+      votes[best_y] += sum / float((2 * reach_x + 1) * (2 * reach_y + 1)) - stable_log2(kNoise + best);
     }
   float most = 0;
   for (const auto& [dy, vote] : votes)
@@ -122,7 +123,7 @@ Volume match(const Plane& x, const Plane& y, const Verticals& coarse, float weig
           const float difference = window.difference(y, {d - v.reach, dy});
           if (difference < best) best = difference, v.best_y[start + d] = int16_t(dy);
         }
-        v.cost[start + d] = weight * std::log2(1 + best / kNoise);
+        v.cost[start + d] = weight * stable_log2(1 + best / kNoise);
       }
     }
   return v;

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "base/stable_log2.h"
+
 namespace wyner::side {
 namespace {
 
@@ -27,7 +29,7 @@ void VectorBits::learn(const Field& field) {
       zero_y += error.y == 0;
       ++count;
     }
-  const auto bits = [&](int n) { return -std::log2((float(n) + 1) / (float(count) + 2)); };
+  const auto bits = [&](int n) { return -stable_log2((float(n) + 1) / (float(count) + 2)); };
   zero_x_ = bits(zero_x);
   zero_y_ = bits(zero_y);
   nonzero_x_ = bits(count - zero_x);
@@ -36,7 +38,7 @@ void VectorBits::learn(const Field& field) {
 
 float VectorBits::component(float zero, float nonzero, int error) {
   if (error == 0) return zero;
-  return nonzero + 1.5f + 1.8f * std::log2(float(std::abs(error)));
+  return nonzero + 1.5f + 1.8f * stable_log2(float(std::abs(error)));
 }
 
 Refiner::Refiner(const Plane& x, const Plane& y, Field& field, Coding coding)

@@ -1,4 +1,4 @@
-// Builds the packed weights of a LinearPlan (kernels/overfit_kernels.h).
+// Builds the packed weights of a LinearPlan (kernels/overfit_kernels.h). Not for kernel units.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +7,7 @@
 
 #include "kernels/overfit_kernels.h"
 
-namespace wyner::overfit {
+namespace wyner {
 
 // Half of one unit after a shift by n: what turns a floor shift into rounding.
 inline int32_t rounding(int n) { return n == 0 ? 0 : 1 << (n - 1); }
@@ -42,4 +42,4 @@ class Linear {
   std::vector<int32_t> weights_, bias_;
 };
 
-}  // namespace wyner::overfit
+}  // namespace wyner
