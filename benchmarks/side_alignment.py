@@ -14,9 +14,7 @@ Middlebury, and others (two dates, satellite views, traffic). Means over the pai
     without_bpp                 the stand-in for the picture alone
     estimate_s, warp_s          core seconds (process time, one thread)
 
-The stand-in counts 0.5 log2(1 + c^2 / D) bits for each coefficient c of an 8x8 DCT of luma, of the difference
-to the warped picture or of the picture itself, whichever is less in a block; D is the mean square error that
-goes with the rate. No codec is run: the stand-in ranks fields, and its gain is not that of a codec.
+The stand-in is that of wyner.codecs.side.worth. No codec is run: it ranks fields, its gain is not a codec's.
 Writes results/side_alignment.json, where it keeps the rows of sets that it was not asked for.
 """
 
@@ -31,11 +29,11 @@ from typing import Any
 
 import numpy as np
 from rd import RESULTS
-from scipy.fft import dctn
 from step_cost import machine
 
 from wyner import io
 from wyner.codecs.side import align
+from wyner.codecs.side.worth import stand_in
 
 OTHERS = ("levir_cd_bitemporal", "satellite_pleiades", "sid_driving", "kitti_raw_seq")
 BLOCK_SIZES = (8, 16, 32, None)
@@ -47,21 +45,6 @@ def pairs(name: str) -> list[Path]:
     folders = OTHERS if name == "others" else (name,)
     found = [path for folder in folders for path in sorted((stereo / folder).glob("*_left.webp"))]
     return found[:-8] if name == "kitti2012" else found
-
-
-def luma(pixels: np.ndarray) -> np.ndarray:
-    return pixels.astype(float) @ [0.299, 0.587, 0.114]
-
-
-def block_bits(plane: np.ndarray, noise: float) -> np.ndarray:
-    """Bits of each 8x8 block, its mean coded against that of the block to the left."""
-    height, width = plane.shape
-    padded = np.pad(plane, ((0, -height % 8), (0, -width % 8)), mode="edge")
-    blocks = padded.reshape(padded.shape[0] // 8, 8, padded.shape[1] // 8, 8).transpose(0, 2, 1, 3)
-    c = dctn(blocks, axes=(2, 3), norm="ortho")
-    means = c[:, :, 0, 0].copy()
-    c[:, 1:, 0, 0] = means[:, 1:] - means[:, :-1]
-    return 0.5 * np.log2(1 + c * c / noise).sum((2, 3))
 
 
 def psnr(a: np.ndarray, b: np.ndarray, valid: np.ndarray) -> float:
@@ -80,20 +63,17 @@ def measure(x: np.ndarray, y: np.ndarray, rate: float, block_size: int | None) -
 
     still = align.Field(field.block_size, np.zeros_like(field.vectors), np.ones_like(field.valid))
     unwarped, there = align.warp(y, still, width, height)  # of x's size, which y need not have
-    noise = align.NOISE_AT_ONE_BIT / rate
-    own = luma(x)
-    without = block_bits(own, noise)
-    beside = block_bits(own - np.where(valid == 1, luma(warped), own.mean()), noise)
+    without, beside = stand_in(x, warped, valid, align.noise_at(rate))
     field_bytes = len(align.encode_field(field))
-    field_bpp = 8 * field_bytes / own.size
+    field_bpp = 8 * field_bytes / valid.size
     return {
         "psnr_db": psnr(x, warped, valid),
         "psnr_unwarped_db": psnr(x, unwarped, valid & there),
         "valid": float(valid.mean()),
         "field_bytes": field_bytes,
         "field_bpp": field_bpp,
-        "total_bpp": float(np.minimum(without, beside).sum()) / own.size + field_bpp,
-        "without_bpp": float(without.sum()) / own.size,
+        "total_bpp": beside / valid.size + field_bpp,
+        "without_bpp": without / valid.size,
         "estimate_s": estimated - start,
         "warp_s": done - estimated,
         "block_size": field.block_size,

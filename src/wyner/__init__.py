@@ -12,7 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import ChunkInfo, Comparison, Info, compare, decode, encode, info
+    from .api import compare, decode, encode, info
     from .codecs.base import Progress
     from .container import Limits
     from .errors import (
@@ -24,12 +24,13 @@ if TYPE_CHECKING:
         UsageError,
         WynerError,
     )
+    from .facts import ChunkInfo, Comparison, Info
     from .image import Image
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "api": ("ChunkInfo", "Comparison", "Info", "compare", "decode", "encode", "info"),
+    "api": ("compare", "decode", "encode", "info"),
     "codecs.base": ("Progress",),
     "container": ("Limits",),
     "errors": (
@@ -41,6 +42,7 @@ _HOMES = {
         "UsageError",
         "WynerError",
     ),
+    "facts": ("ChunkInfo", "Comparison", "Info"),
     "image": ("Image",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -6,14 +6,15 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, Union, cast
 
 import numpy as np
 
 from . import codecs, container, metrics
-from .codecs.base import DEFAULT_EFFORT, DEFAULT_QUALITY, Codec, ProgressCallback, Settings, Side
+from .codecs.base import DEFAULT_EFFORT, DEFAULT_QUALITY, Codec, ProgressCallback, Settings, Side, SideCodec
 from .container import Container, Header, Limits
 from .errors import CorruptError, LimitError, SideImageError, TargetMissedError, UsageError
+from .facts import ChunkInfo, Comparison, Info
 from .image import Array, Image, pixel_hash
 
 if TYPE_CHECKING:
@@ -30,50 +31,6 @@ TARGET_TOLERANCE = 0.02
 
 _TARGETS = ("quality", "target_bpp", "target_psnr", "target_bytes")
 _RESERVED_OPTIONS = frozenset((*_TARGETS, "effort", "overhead_bytes", "threads"))
-
-
-@dataclasses.dataclass(frozen=True)
-class ChunkInfo:
-    """A chunk of a file: its one-letter type and its bytes in the file, all overhead included."""
-
-    type: str
-    bytes: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Info:
-    """What a file tells without being decoded. bpp: of the whole file. pixel_hash: in hexadecimal."""
-
-    width: int
-    height: int
-    channels: int
-    bit_depth: int
-    has_alpha: bool
-    codec: str
-    codec_version: int
-    format_version: str
-    file_bytes: int
-    bpp: float
-    pixel_hash: str | None
-    chunks: tuple[ChunkInfo, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Comparison:
-    """How two pictures differ, over their colour samples.
-
-    psnr_db: infinite for equal samples. mse, max_error: in sample units. alpha_equal: both without alpha, or
-    with the same. bpp: of the second picture's file, all bytes counted; None when it was not given as one.
-    """
-
-    width: int
-    height: int
-    psnr_db: float
-    mse: float
-    max_error: int
-    alpha_equal: bool
-    file_bytes: int | None
-    bpp: float | None
 
 
 def encode(
@@ -94,12 +51,12 @@ def encode(
     """Compress a picture into the bytes of a ``.wyn`` file.
 
     side: a picture like it that the decoder holds as well (the other eye, an earlier date), of any size; it
-    must be given to ``decode`` again, every sample the same. codec: default "side" with a side picture,
-    "overfit" without. quality: 0..100, default 60; or one of target_bpp (bits per pixel), target_psnr (dB)
-    and target_size (bytes), all of the whole file. effort: 1 (fast) .. 10 (small). threads: default all
-    cores; the result does not depend on it. progress: called now and then; an exception from it stops the
-    encoder. options: further settings of the codec by name. store_hash: add 22 bytes by which ``wyner test``
-    verifies pixels.
+    must be given to ``decode`` again, every sample the same. codec: default "overfit" without a side picture;
+    with one "side", or "overfit" if it does not help; ``info`` tells which. quality: 0..100, default 60; or
+    one of target_bpp (bits per pixel), target_psnr (dB) and target_size (bytes), all of the whole file.
+    effort: 1 (fast) .. 10 (small). threads: default all cores; the result does not depend on it. progress:
+    called now and then; an exception from it stops the encoder. options: further settings of the codec by
+    name. store_hash: add 22 bytes by which ``wyner test`` verifies pixels.
 
     Raises UsageError for bad arguments, TargetMissedError (with the finished file in its ``data``) when the
     file is over a target rate or under a target PSNR by more than 2 %, and the errors of ``wyner.io.read``.
@@ -119,9 +76,12 @@ def encode(
         threads=_threads(threads),
     )
     settings = _with_options(settings, options or {}, chosen.TAKES_SIDE)
-    frame = _frame(picture, chosen.CODEC_ID, chosen.VERSION, store_hash)
-    frame = dataclasses.replace(frame, side_hash=known.hash)
-    settings = dataclasses.replace(settings, overhead_bytes=_overhead(frame, picture, settings))
+    frame, settings = _framed(picture, chosen, known, settings, store_hash)
+    if codec is None and known.side is not None:
+        known = _if_useful(chosen, known, picture, settings)
+        if known.side is None:
+            chosen = codecs.by_name("overfit")
+            frame, settings = _framed(picture, chosen, known, settings, store_hash)
     payload = chosen.encode(picture.pixels, settings, progress, **known.argument)
     frame = dataclasses.replace(frame, payload=payload)
     if not (store_hash or target_psnr is not None):
@@ -154,8 +114,9 @@ def decode(
 ) -> Image:
     """Decode the bytes of a ``.wyn`` file.
 
-    side: the side image, for files that were made with one. check_hash: compare the samples with the file's
-    pixel hash where it has one. The result does not depend on ``threads`` (default all cores).
+    side: the side image, for files that were made with one; for others it is not looked at. check_hash:
+    compare the samples with the file's pixel hash where it has one. The result does not depend on ``threads``
+    (default all cores).
 
     Raises CorruptError, UnsupportedError, LimitError, or SideImageError.
     """
@@ -204,6 +165,7 @@ def info(data: bytes | bytearray | memoryview, *, limits: Limits | None = None) 
         file_bytes=size,
         bpp=8 * size / (header.width * header.height),
         pixel_hash=parts.pixel_hash.hex() if parts.pixel_hash else None,
+        side_hash=parts.side_hash.hex() if parts.side_hash else None,
         chunks=tuple(ChunkInfo(kind, count) for kind, count in parts.chunks),
     )
 
@@ -309,23 +271,28 @@ def _with_options(settings: Settings, options: Mapping[str, str | int | float], 
     return dataclasses.replace(settings, **changes)
 
 
-def _frame(picture: Image, codec_id: int, codec_version: int, store_hash: bool) -> Container:
-    """The file without its payload; a hash is a place-holder until the decoded pixels are known."""
+def _framed(
+    picture: Image, codec: Codec, known: _Known, settings: Settings, store_hash: bool
+) -> tuple[Container, Settings]:
+    """The file without its payload, and settings that know its overhead.
+
+    A pixel hash is a place-holder until the decoded pixels are known.
+    """
     header = Header(
         picture.width,
         picture.height,
         picture.channels,
         picture.bit_depth,
         picture.alpha is not None,
-        codec_id,
-        codec_version,
+        codec.CODEC_ID,
+        codec.VERSION,
     )
     alpha = None
     if picture.alpha is not None:
         from . import _native
 
         alpha = _native.plane_encode(picture.alpha)
-    return Container(
+    frame = Container(
         header,
         b"",
         alpha,
@@ -333,7 +300,9 @@ def _frame(picture: Image, codec_id: int, codec_version: int, store_hash: bool) 
         icc=picture.icc,
         xmp=picture.xmp,
         pixel_hash=bytes(container.HASH_BYTES) if store_hash else None,
+        side_hash=known.hash,
     )
+    return frame, dataclasses.replace(settings, overhead_bytes=_overhead(frame, picture, settings))
 
 
 def _overhead(frame: Container, picture: Image, settings: Settings) -> int:
@@ -368,7 +337,11 @@ class _Known:
     """What is known of a side picture: its pixel hash, and what a codec that takes one is given."""
 
     hash: bytes | None = None
-    argument: dict[str, Side] = dataclasses.field(default_factory=dict)
+    side: Side | None = None
+
+    @property
+    def argument(self) -> dict[str, Side]:
+        return {} if self.side is None else {"side": self.side}
 
 
 def _encoder_side(codec: Codec, side: SideLike | None) -> _Known:
@@ -377,10 +350,15 @@ def _encoder_side(codec: Codec, side: SideLike | None) -> _Known:
     raise UsageError("this codec needs a side image" if side is None else "this codec takes no side image")
 
 
+def _if_useful(codec: Codec, known: _Known, picture: Image, settings: Settings) -> _Known:
+    """The side picture, aligned already; nothing where the picture is better coded without it."""
+    assert known.side is not None
+    side = cast(SideCodec, codec).useful(picture.pixels, settings, known.side)
+    return _Known() if side is None else _Known(known.hash, side)
+
+
 def _decoder_side(parts: Container, codec: Codec, side: SideLike | None, limits: Limits) -> _Known:
     if parts.side_hash is None:
-        if side is not None:
-            raise UsageError("this file was made without a side image")
         if codec.TAKES_SIDE:
             raise CorruptError("the file lacks the hash of its side image")
         return _Known()
@@ -403,4 +381,4 @@ def _load_side(side: SideLike, limits: Limits | None) -> _Known:
         image, _ = _load(side, limits)
     else:
         image = as_image(side)
-    return _Known(pixel_hash(image), {"side": Side(image.pixels, payload)})
+    return _Known(pixel_hash(image), Side(image.pixels, payload))

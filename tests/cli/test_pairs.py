@@ -68,6 +68,23 @@ def test_there_and_back(rig, capsys):
         assert np.abs(found - PHOTO - index).mean() < 12
 
 
+def test_a_folder_of_which_not_all_need_their_side_pictures(rig, capsys):
+    PilImage.fromarray(data.chelsea()[40:88, 100:156]).save(rig / "right/1.png")
+    assert main([*ENCODE, "--resume", "-j", "2"]) == 0
+    told = capsys.readouterr()
+    used = {f"rig/left/{name}.png": name != "1" for name in NAMES}
+    assert {line["input"]: line["side_used"] for line in lines(told.out)} == used
+    notes = [line for line in told.err.splitlines() if line.startswith("wyner: ")]
+    assert notes == ["wyner: rig/right/1.png does not help to code rig/left/1.png: coded without it"]
+    records = {record["input"]: record["side_used"] for record in read("packed/manifest-1-of-1.jsonl")}
+    assert records == used
+    (rig / "right/1.png").unlink()  # which nobody needs
+    assert main(["decode", "packed", "--pairs", "rig/pairs.csv", "-o", "out", "--json"]) == 0
+    told = capsys.readouterr()
+    assert [line["side_used"] for line in lines(told.out)] == [True, False, True]
+    assert told.err.count("was not needed") == 1
+
+
 def test_beside_the_pictures_and_a_list_of_the_files_themselves(rig):
     assert main(["encode", "--pairs", "rig/pairs.csv", "-e", "1"]) == 0
     assert sorted(outputs("rig")) == [f"left/{name}.wyn" for name in NAMES]

@@ -14,7 +14,7 @@ LAYERS = [
     ("metrics", "io", "png16", "pnm"),
     ("nn", "reference"),
     ("codecs",),
-    ("api",),
+    ("api", "facts"),
     ("bench", "batch", "train"),
     ("cli", "pillow"),
     ("__main__",),

@@ -36,13 +36,16 @@ def decode(arguments: argparse.Namespace) -> int:
 
     def work(job: Job) -> None:
         name, target, start = job.source.path, job.target, time.monotonic()
+        given = job.side or arguments.side
         try:
             check_writable(target, arguments.force)
             suffix = f".{arguments.format}" if target == PIPE else Path(target).suffix
             if suffix.lower() not in io.SUFFIXES:
                 raise UsageError(f"unknown suffix {suffix!r}; there are: {' '.join(io.SUFFIXES)}")
-            own = side if job.side is None else read_side(job.side)
-            image = api.decode(read_bytes(name), side=own, limits=limits, threads=threads)
+            data = read_bytes(name)
+            used = api.info(data, limits=limits).side_hash is not None
+            own = read_side(job.side) if used and job.side is not None else side
+            image = api.decode(data, side=own, limits=limits, threads=threads)
             write_output(target, io.encode_file(image, suffix), arguments.force)
         except FAILURES as error:
             reporter.failure(name, error)
@@ -50,6 +53,10 @@ def decode(arguments: argparse.Namespace) -> int:
         fields: dict[str, Any] = {"output": target, "width": image.width, "height": image.height}
         if job.side is not None:
             fields["side"] = job.side
+        if given is not None:
+            fields["side_used"] = used
+            if not used:
+                reporter.note(f"{name} was made without a side picture: {given} was not needed")
         text = f"{name} -> {target}: {image.width}x{image.height}"
         reporter.success(name, text, fields | {"seconds": round(time.monotonic() - start, 3)})
 
@@ -116,6 +123,8 @@ def _info_text(name: str, facts: api.Info) -> str:
     ]
     if facts.pixel_hash:
         lines.append(f"  hash    {facts.pixel_hash}")
+    if facts.side_hash:
+        lines.append(f"  side    {facts.side_hash} (hash of the side picture that it needs)")
     return "\n".join(lines)
 
 

@@ -41,12 +41,12 @@ def encode(arguments: argparse.Namespace) -> int:
         common = side_of(arguments)
         requests = [_request(arguments, job, common, parallel, records.get(job.name, [])) for job in jobs]
         for request, done in _outcomes(arguments, requests, parallel, stack):
+            side = request.job.side or arguments.side
             if manifest is not None and done.error is None and not done.result.get("skipped"):
-                side = request.job.side or arguments.side
                 names = {"input": request.job.source.path, "output": request.job.name}
                 names |= {} if side is None else {"side": side}
                 manifest.append({**names, **done.result, "attempts": done.attempts})
-            _report(reporter, request.job, done)
+            _report(reporter, request.job, side, done)
     return reporter.code
 
 
@@ -77,7 +77,7 @@ def _request(
     arguments: argparse.Namespace, job: Job, side: bytes | None, parallel: int | None, records: list[Record]
 ) -> Request:
     settings = {
-        "codec": arguments.codec or ("side" if job.side or side is not None else "overfit"),
+        "codec": arguments.codec,
         "quality": arguments.quality,
         "effort": arguments.effort,
         "target_bpp": arguments.target_bpp,
@@ -102,14 +102,16 @@ def _request(
     )
 
 
-def _report(reporter: Reporter, job: Job, done: Finished) -> None:
+def _report(reporter: Reporter, job: Job, side: str | None, done: Finished) -> None:
     name = job.source.path
     if done.error is not None:
         if not isinstance(done.error, FAILURES):
             print(done.trace, file=sys.stderr, end="")
         reporter.failure(name, done.error)
         return
-    shown = ("width", "height", "bytes", "bpp", "psnr_db", "seconds", "skipped")
+    if not done.result.get("side_used", True):
+        reporter.note(f"{side} does not help to code {name}: coded without it")
+    shown = ("width", "height", "bytes", "bpp", "psnr_db", "seconds", "skipped", "side_used")
     fields = {"output": job.target, **{key: done.result[key] for key in shown if key in done.result}}
     if job.side is not None:
         fields["side"] = job.side

@@ -62,8 +62,9 @@ def encode_file(request: Request) -> Record:
     """Encode one picture into its file, unless ``request.records`` tell that this has been done.
 
     Returns width, height, bytes, bpp, psnr_db (None when unknown or infinite), seconds and missed (None, or
-    how the target was missed); with records also key and output_hash. Of a file that was there: skipped, and
-    what its record tells. Raises the errors of reading, encoding and writing.
+    how the target was missed); with a side picture also side_used; with records also key and output_hash. Of
+    a file that was there: skipped, and what its record tells. Raises the errors of reading, encoding and
+    writing.
 
     With records, a file at the target is replaced if it is what a record tells, or what was just encoded.
     """
@@ -96,6 +97,7 @@ def _encode(request: Request, source: bytes, side: bytes | None) -> tuple[bytes,
     finally:
         line.close()
     psnr_db = line.last.psnr_db if line.last else math.inf
+    used = {} if side is None else {"side_used": api.info(data).side_hash is not None}
     return data, {
         "width": image.width,
         "height": image.height,
@@ -103,14 +105,17 @@ def _encode(request: Request, source: bytes, side: bytes | None) -> tuple[bytes,
         "bpp": round(8 * len(data) / (image.width * image.height), 6),
         "psnr_db": round(psnr_db, 4) if math.isfinite(psnr_db) else None,
         "missed": missed,
+        **used,
     }
 
 
 def _key(request: Request, source: bytes, side: bytes | None) -> str:
-    version = codecs.by_name(request.settings["codec"]).VERSION
-    settings = {**request.settings, "first_frame": request.first_frame}
     sides = () if side is None else (content_key(side),)
-    return task_key({"wyner": __version__, "version": version, **settings}, content_key(source), *sides)
+    named = request.settings["codec"]
+    possible = [named] if named is not None else ["overfit", *("side" for _ in sides)]
+    versions = {name: codecs.by_name(name).VERSION for name in possible}
+    settings = {**request.settings, "codec": versions, "first_frame": request.first_frame}
+    return task_key({"wyner": __version__, **settings}, content_key(source), *sides)
 
 
 def _is_ours(request: Request, known: Record) -> bool:

@@ -41,6 +41,10 @@ class Reporter:
         else:
             print(text, flush=True)
 
+    def note(self, text: str) -> None:
+        """Tell people something that is no failure, on stderr in any case."""
+        print(f"wyner: {text}", file=sys.stderr)
+
     def failure(self, name: str, error: BaseException, fields: dict[str, Any] | None = None) -> None:
         """Report a file that failed, on stderr in any case."""
         code = exit_code(error)

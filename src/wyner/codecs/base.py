@@ -27,11 +27,13 @@ class Side:
     """The side picture that encoder and decoder hold.
 
     pixels: (H, W, C) uint8 or uint16, of any size, depth and channels. payload: of the codec ``overfit``, if
-    the side picture came as such a file, else None.
+    the side picture came as such a file, else None. field: for an encoder, coded, how the side picture is
+    aligned with the picture; None to have it found.
     """
 
     pixels: Pixels
     payload: bytes | None = None
+    field: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -130,4 +132,12 @@ class Codec(Protocol):
 
     def macs_per_pixel(self, payload: bytes) -> float:
         """Multiply-accumulates that decoding takes per pixel, found without decoding."""
+        ...
+
+
+class SideCodec(Codec, Protocol):
+    """A codec with TAKES_SIDE."""
+
+    def useful(self, pixels: Pixels, settings: Settings, side: Side) -> Side | None:
+        """The side picture, perhaps with its field, or None if ``pixels`` are better coded without it."""
         ...

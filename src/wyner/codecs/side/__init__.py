@@ -18,6 +18,7 @@ from ..overfit.stream import Picture
 from . import align
 from .inputs import EXTRAS, Inputs, WarpedInputs, check_of, latent_inputs
 from .payload import Head, parse, write
+from .worth import useful as useful
 
 CODEC_ID = 2
 VERSION = 1
@@ -36,7 +37,7 @@ def encode(
     if settings.side_mode == "latents":
         field = check_of(side)
     else:
-        field = align.encode_field(_field(pixels, side.pixels, settings))
+        field = side.field or align.encode_field(_field(pixels, side.pixels, settings))
     head = Head(settings.side_mode, field)
     start = write(head)
     settings = dataclasses.replace(settings, overhead_bytes=settings.overhead_bytes + len(start))

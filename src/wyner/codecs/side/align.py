@@ -68,9 +68,12 @@ def estimate_field(
         raise UsageError(f"rate is {rate:g}, it must be positive and finite")
     if block_size not in (None, 8, 16, 32):
         raise UsageError(f"block size is {block_size}, it must be 8, 16 or 32")
-    return Field(
-        *_native.side_estimate(_checked(x), _checked(y), block_size or 0, NOISE_AT_ONE_BIT / rate, USE)
-    )
+    return Field(*_native.side_estimate(_checked(x), _checked(y), block_size or 0, noise_at(rate), USE))
+
+
+def noise_at(rate: float) -> float:
+    """The mean square error, in 8-bit steps, that a file of so many bits per pixel is taken to leave."""
+    return NOISE_AT_ONE_BIT / rate
 
 
 def still_field(width: int, height: int) -> Field:
