@@ -108,23 +108,29 @@ def decode(
     data: bytes | bytearray | memoryview,
     *,
     side: SideLike | None = None,
+    refine: SideLike | None = None,
     limits: Limits | None = None,
     threads: int | None = None,
     check_hash: bool = False,
 ) -> Image:
     """Decode the bytes of a ``.wyn`` file.
 
-    side: the side image, for files that were made with one; for others it is not looked at. check_hash:
-    compare the samples with the file's pixel hash where it has one. The result does not depend on ``threads``
-    (default all cores).
+    side: the side image, for files that were made with one; for others it is not looked at. refine: a picture
+    like it, of any size, that the encoder did not know (the other eye, an earlier date), to bring the result
+    nearer to the original; one of another scene changes nothing. check_hash: compare the samples with the
+    file's pixel hash where it has one; it is that of the picture before it is refined. The result does not
+    depend on ``threads`` (default all cores).
 
-    Raises CorruptError, UnsupportedError, LimitError, or SideImageError.
+    Raises CorruptError, UnsupportedError, LimitError, SideImageError, or, when asked to refine a file that
+    was made with a side image, UsageError.
     """
     limits = limits or Limits()
     parts = container.read(data, limits)
     header = parts.header
     codec = codecs.by_id(header.codec_id, header.codec_version)
     known = _decoder_side(parts, codec, side, limits)
+    if refine is not None and codec.TAKES_SIDE:
+        raise UsageError("this file was made with a side image; only files made without one can be refined")
     macs = codec.macs_per_pixel(parts.payload) * header.width * header.height
     if not macs <= limits.macs:
         raise LimitError(f"decoding takes {macs:.3g} multiply-accumulates; the limit is {limits.macs:.3g}")
@@ -146,7 +152,15 @@ def decode(
     image = Image(pixels, alpha, parts.icc, parts.exif, parts.xmp)
     if check_hash and parts.pixel_hash is not None and pixel_hash(image) != parts.pixel_hash:
         raise CorruptError("the decoded pixels do not have the hash that the file states")
-    return image
+    return image if refine is None else _refined(image, refine, parts, limits, _threads(threads))
+
+
+def _refined(image: Image, refine: SideLike, parts: Container, limits: Limits, threads: int) -> Image:
+    from .codecs.side import network, refinement
+
+    y, _ = _load(refine, limits)
+    pixels = refinement.refine(image.pixels, y.pixels, network.shipped(), len(parts.payload), threads)
+    return dataclasses.replace(image, pixels=pixels)
 
 
 def info(data: bytes | bytearray | memoryview, *, limits: Limits | None = None) -> Info:
@@ -175,15 +189,16 @@ def compare(
     other: ImageLike | bytes,
     *,
     side: SideLike | None = None,
+    refine: SideLike | None = None,
     limits: Limits | None = None,
 ) -> Comparison:
     """Compare two pictures of one size, depth and number of colour planes.
 
     Each is a picture as in ``encode``, the path of a ``.wyn`` file, or the bytes of a file of either kind.
-    side: the side image of ``other``, if it is a file that was made with one.
+    side: the side image of ``other``, if it is a file that was made with one. refine: as in ``decode``.
     Raises UsageError when the two cannot be compared, and the errors of reading and decoding.
     """
-    (a, _), (b, size) = _load(original, limits), _load(other, limits, side)
+    (a, _), (b, size) = _load(original, limits), _load(other, limits, side, refine)
     error = metrics.mse(a.pixels, b.pixels)
     worst = max(
         int(np.abs(row_a.astype(np.int32) - row_b).max())
@@ -224,7 +239,10 @@ def as_image(image: ImageLike) -> Image:
 
 
 def _load(
-    source: ImageLike | bytes, limits: Limits | None, side: SideLike | None = None
+    source: ImageLike | bytes,
+    limits: Limits | None,
+    side: SideLike | None = None,
+    refine: SideLike | None = None,
 ) -> tuple[Image, int | None]:
     """A picture and, when it came as a file, the file's size in bytes."""
     if isinstance(source, (str, os.PathLike)):
@@ -232,7 +250,7 @@ def _load(
     if not isinstance(source, bytes):
         return as_image(source), None
     if source.startswith(container.SIGNATURE):
-        return decode(source, side=side, limits=limits), len(source)
+        return decode(source, side=side, refine=refine, limits=limits), len(source)
     from . import io
 
     return io.read(source, limits=limits), len(source)

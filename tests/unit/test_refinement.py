@@ -1,4 +1,4 @@
-"""Refinement by a side picture: native against the reference, its network's file, and what it may never do."""
+"""Refinement by a side picture: native against the reference, its network's file, and what it may not do."""
 
 import json
 
@@ -57,7 +57,9 @@ def test_soft_match_finds_what_was_moved():
     assert np.median(error) <= 8  # half a step of 8 bits is that much
 
 
-@pytest.mark.parametrize("change", [{"cell": 3}, {"cell": 18}, {"high": -5}, {"temperature": 0}, {"blur": -1}])
+@pytest.mark.parametrize(
+    "change", [{"cell": 3}, {"cell": 18}, {"high": -5}, {"temperature": 0}, {"blur": -1}]
+)
 def test_soft_match_refuses(change):
     x = picture(8, 8)
     search = {"low": -4, "high": 4, "vertical": 0, "cell": 4, "blur": 1, "temperature": 40} | change

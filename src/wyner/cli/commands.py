@@ -21,6 +21,7 @@ from .files import (
     plan,
     read_bytes,
     read_side,
+    refinement_of,
     side_of,
     write_output,
 )
@@ -32,6 +33,7 @@ def decode(arguments: argparse.Namespace) -> int:
     limits = limits_of(arguments)
     jobs = plan(arguments, f".{arguments.format}", (WYN,))
     reporter, side = Reporter("decode", arguments.json), side_of(arguments)
+    refine = refinement_of(arguments)
     threads = _threads_per_file(arguments)
 
     def work(job: Job) -> None:
@@ -45,7 +47,7 @@ def decode(arguments: argparse.Namespace) -> int:
             data = read_bytes(name)
             used = api.info(data, limits=limits).side_hash is not None
             own = read_side(job.side) if used and job.side is not None else side
-            image = api.decode(data, side=own, limits=limits, threads=threads)
+            image = api.decode(data, side=own, refine=refine, limits=limits, threads=threads)
             write_output(target, io.encode_file(image, suffix), arguments.force)
         except FAILURES as error:
             reporter.failure(name, error)
@@ -100,7 +102,11 @@ def compare(arguments: argparse.Namespace) -> int:
     name = arguments.other
     try:
         found = api.compare(
-            read_bytes(arguments.original), read_bytes(name), side=side_of(arguments), limits=limits
+            read_bytes(arguments.original),
+            read_bytes(name),
+            side=side_of(arguments),
+            refine=refinement_of(arguments),
+            limits=limits,
         )
     except FAILURES as error:
         reporter.failure(name, error)

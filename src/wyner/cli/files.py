@@ -100,6 +100,11 @@ def side_of(arguments: argparse.Namespace) -> bytes | None:
     return None if arguments.side is None else Path(arguments.side).read_bytes()
 
 
+def refinement_of(arguments: argparse.Namespace) -> bytes | None:
+    """The contents of the file to refine by, if one is given."""
+    return None if arguments.refine is None else read_side(arguments.refine)
+
+
 def read_side(path: str) -> bytes:
     """The contents of a file's own side picture. Raises WynerError that tells it from the file itself."""
     try:

@@ -95,6 +95,7 @@ def _add_decode(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         help="format where the output's name does not tell it (default png)",
     )
     parser.add_argument("--side", metavar="REF", help="side image, for files that were made with one")
+    _add_refine(parser)
     parser.add_argument(
         "--pairs", metavar="CSV", help="the list that encoded them; IN, if given, is the folder they went to"
     )
@@ -113,7 +114,14 @@ def _add_inspection(commands: argparse._SubParsersAction[argparse.ArgumentParser
     parser.add_argument("original", metavar="ORIGINAL", help="picture or .wyn file")
     parser.add_argument("other", metavar="OTHER", help="picture or .wyn file; its size gives the bit rate")
     parser.add_argument("--side", metavar="REF", help="side image of OTHER, if it was made with one")
+    _add_refine(parser)
     _add_common(parser, parallel=False)
+
+
+def _add_refine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--refine", metavar="REF", help="picture like it, unknown to the encoder, to improve the result by"
+    )
 
 
 def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

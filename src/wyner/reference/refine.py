@@ -1,4 +1,4 @@
-"""Refinement by a side picture at the decoder, written from docs/spec/refine.md: the oracle of native code."""
+"""Refinement by a side picture at the decoder, from docs/spec/refine.md: the oracle of native code."""
 
 from __future__ import annotations
 
@@ -100,12 +100,22 @@ def beliefs(likelihood: Floats) -> Floats:
 
 
 def expectation(
-    belief: Floats, least: Ints, labels: Sequence[int], vertical: int, cell: int, side: list[Ints], shape: tuple[int, int]
+    belief: Floats,
+    least: Ints,
+    labels: Sequence[int],
+    vertical: int,
+    cell: int,
+    side: list[Ints],
+    shape: tuple[int, int],
 ) -> list[Ints]:
     """Section 4: E of each plane of ``side``, V and M, for a picture of ``shape``."""
     height, width = shape
     weights = np.zeros((height, width), np.int64)
-    sums, squares, mismatch = [np.zeros_like(weights) for _ in side], np.zeros_like(weights), np.zeros_like(weights)
+    sums, squares, mismatch = (
+        [np.zeros_like(weights) for _ in side],
+        np.zeros_like(weights),
+        np.zeros_like(weights),
+    )
     window = cell + 2 * REACH
     tent = np.concatenate([np.arange(1, 2 * cell, 2), np.arange(2 * cell - 1, 0, -2)])
     for j, i in np.ndindex(*belief.shape[:2]):
@@ -123,7 +133,8 @@ def expectation(
             if weight == 0:
                 continue
             there = np.ix_(
-                np.clip(rows + vertical, 0, side[0].shape[0] - 1), np.clip(columns + label, 0, side[0].shape[1] - 1)
+                np.clip(rows + vertical, 0, side[0].shape[0] - 1),
+                np.clip(columns + label, 0, side[0].shape[1] - 1),
             )
             weights[at] += own * weight
             for total, plane in zip(sums, side, strict=True):
@@ -136,7 +147,15 @@ def expectation(
 
 
 def soft_match(
-    x: Ints, z: Ints, side: list[Ints], low: int, high: int, vertical: int, cell: int, blur: int, temperature: int
+    x: Ints,
+    z: Ints,
+    side: list[Ints],
+    low: int,
+    high: int,
+    vertical: int,
+    cell: int,
+    blur: int,
+    temperature: int,
 ) -> list[Ints]:
     """Section 4, of the 10-bit luma x of the picture and z of y, and the planes of y."""
     found = costs(contrast(x), contrast(z, blur), low, high, vertical, cell)
@@ -158,7 +177,10 @@ def restore(planes: Ints, level: int, layers: Sequence[tuple[Samples, Samples, i
     for index, (weights, biases, shift) in enumerate(layers):
         p = np.pad(state, [(0, 0), (1, 1), (1, 1)], mode="edge")
         windows = np.lib.stride_tricks.sliding_window_view(p, (3, 3), axis=(1, 2))
-        sums = np.einsum("oiab,ihwab->ohw", weights.astype(np.int64), windows) + biases.astype(np.int64)[:, None, None]
+        sums = (
+            np.einsum("oiab,ihwab->ohw", weights.astype(np.int64), windows)
+            + biases.astype(np.int64)[:, None, None]
+        )
         sums = (sums + (1 << shift >> 1)) >> shift
         state = np.clip(sums, -32768 if index == len(layers) - 1 else 0, 32767)
     out = np.empty((len(state) // 4, 2 * state.shape[1], 2 * state.shape[2]), np.int64)

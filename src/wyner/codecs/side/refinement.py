@@ -6,9 +6,9 @@
               |                                                                    |
               +--------------------------------------------------------------------+
 
-The decoder finds by itself where y shows what the decoded picture shows. Nothing is sent, and the file decodes
-without y. A soft match weighs all displacements by how likely they are, so where nothing fits well its result
-is a mean with a large variance, which the network has learnt not to trust.
+The decoder finds by itself where y shows what the decoded picture shows. Nothing is sent, and the file
+decodes without y. A soft match weighs all displacements by how likely they are, so where nothing fits well
+its result is a mean with a large variance, which the network has learnt not to trust.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ Layer = tuple[npt.NDArray[np.int16], npt.NDArray[np.int32], int]
 
 INPUTS = 17
 """Planes that the network takes."""
-LEAST_VALID = 0.88
-"""Share of the blocks that must find something in y, or the two are taken not to show one scene."""
+LEAST_VALID = 0.8
+"""Share of the fine field's blocks that must find something in y, or the two are not taken for one scene."""
 MARGIN = 6
 """Displacements looked at beyond those of nearly all blocks, in pixels."""
 SMALL = 1 << 17
@@ -74,12 +74,17 @@ def refine(
     return changed(pixels, change)
 
 
-def network_inputs(pixels: Pixels, y: Pixels, payload_bytes: int, threads: int = 1) -> Planes | None:
-    """What the network is given, (INPUTS, H, W) int16, or None if y seems to show another scene (section 5)."""
-    height, width = pixels.shape[:2]
+def network_inputs(
+    pixels: Pixels, y: Pixels, payload_bytes: int, threads: int = 1, least_valid: float = LEAST_VALID
+) -> Planes | None:
+    """What the network is given, (INPUTS, H, W) int16 (section 5).
+
+    None if less than ``least_valid`` of the fine field, or nothing of the coarse one, is valid (section 2).
+    """
+    height, width, channels = pixels.shape
     rate = 8 * payload_bytes / (height * width)
     coarse, fine = (estimate(pixels, y, alignment, rate) for alignment in (COARSE, FINE))
-    if min(coarse.valid.mean(), fine.valid.mean()) < LEAST_VALID:
+    if fine.valid.mean() < least_valid or not coarse.valid.any():
         return None
     own = colour_planes(pixels)
     low, high, vertical = displacements(coarse)
@@ -88,7 +93,10 @@ def network_inputs(pixels: Pixels, y: Pixels, payload_bytes: int, threads: int =
     for blur, temperature in SOFT:
         found = _native.side_soft_match(pixels, y, low, high, vertical, cell, blur, temperature, threads)
         channels = pixels.shape[2]
-        parts += [difference(found[:channels], own, y.shape[2]), np.minimum(16 * found[channels:].astype(int), 32767)]
+        parts += [
+            difference(found[:channels], own, y.shape[2]),
+            np.minimum(16 * found[channels:].astype(int), 32767),
+        ]
     maxval = int(np.iinfo(pixels.dtype).max)
     warped, valid = warp(y, fine, width, height, channels=pixels.shape[2], maxval=maxval, threads=threads)
     parts += [difference(colour_planes(warped), own, y.shape[2]) * valid, 1024 * valid[None].astype(int)]
@@ -131,7 +139,7 @@ def cell_size(height: int, width: int, labels: int) -> int:
 
 
 def colour_planes(pixels: Pixels) -> npt.NDArray[np.int64]:
-    """Y, Co and Cg, (3, H, W), in units of 1/4096 of the range; of grey pictures Co and Cg are 0 (section 1)."""
+    """Y, Co and Cg, (3, H, W), in units of 1/4096 of the range; of grey Co and Cg are 0 (section 1)."""
     maxval = int(np.iinfo(pixels.dtype).max)
     t = (4096 * pixels.astype(np.int64) + maxval // 2) // maxval
     if pixels.shape[2] == 1:
@@ -140,7 +148,9 @@ def colour_planes(pixels: Pixels) -> npt.NDArray[np.int64]:
     return np.stack([(red + 2 * green + blue + 2) >> 2, red - blue, (2 * green - red - blue) >> 1])
 
 
-def difference(seen: npt.NDArray[np.int64], own: npt.NDArray[np.int64], side_channels: int) -> npt.NDArray[np.int64]:
+def difference(
+    seen: npt.NDArray[np.int64], own: npt.NDArray[np.int64], side_channels: int
+) -> npt.NDArray[np.int64]:
     """What is seen less what was decoded, (3, H, W); 0 in colours that one of the two lacks."""
     found = np.zeros_like(own)
     channels = min(len(seen), side_channels)
@@ -165,6 +175,8 @@ def changed(pixels: Pixels, change: Planes) -> Pixels:
     """A picture whose planes are changed so, clamped to its range (section 7)."""
     maxval = int(np.iinfo(pixels.dtype).max)
     y, co, cg = change.astype(np.int64)
-    twice = np.stack([2 * y] if pixels.shape[2] == 1 else [2 * y - cg + co, 2 * y + cg, 2 * y - cg - co], axis=-1)
+    twice = np.stack(
+        [2 * y] if pixels.shape[2] == 1 else [2 * y - cg + co, 2 * y + cg, 2 * y - cg - co], axis=-1
+    )
     moved = pixels + ((twice * maxval + 4096) >> 13)
     return np.clip(moved, 0, maxval).astype(pixels.dtype)
