@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 from rd import psnr, read_records
+from side_refine import coded_path
 
 import wyner
 from wyner import io
@@ -88,8 +89,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def measure(name: str, row: str, quality: float, effort: int, threads: int) -> dict[str, Any]:
-    """Encode and decode the left picture of a pair once; its record."""
+def measure(
+    name: str, row: str, quality: float, effort: int, threads: int, keep: Path | None
+) -> dict[str, Any]:
+    """Encode and decode the left picture of a pair once; its record. keep: a folder for files of ``alone``."""
     left, _ = load(name)
     side = side_of(name, row, quality, effort, threads)
     codec = "overfit" if row == "alone" else "side"
@@ -104,6 +107,8 @@ def measure(name: str, row: str, quality: float, effort: int, threads: int) -> d
         options=OPTIONS.get(row, {}),
     )
     middle, middle_cpu = time.perf_counter(), time.process_time()
+    if keep is not None and row == "alone":
+        coded_path(keep, io.read(stereo() / f"{name}_left.webp"), quality, effort).write_bytes(data)
     back = wyner.decode(data, side=side, threads=threads).pixels
     end = time.perf_counter()
     height, width = left.shape[:2]
@@ -124,7 +129,7 @@ def run(args: argparse.Namespace) -> None:
             for row in args.rows:
                 if (name, row, quality, args.effort) in done:
                     continue
-                record = measure(name, row, quality, args.effort, args.threads)
+                record = measure(name, row, quality, args.effort, args.threads, args.keep)
                 with RESULTS.open("a") as sink:
                     sink.write(json.dumps(record) + "\n")
                 print(
@@ -168,6 +173,7 @@ def main() -> None:
     runs.add_argument("-q", "--quality", nargs="+", type=float, required=True)
     runs.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
     runs.add_argument("-j", "--threads", type=int, default=1)
+    runs.add_argument("--keep", type=Path, help="folder for the files of alone, which side_refine.py takes")
     runs.set_defaults(call=run)
     tables = commands.add_parser("table")
     tables.set_defaults(call=table)

@@ -1,6 +1,6 @@
 """What `wyner decode --refine` gains: PSNR and BD-rate against the same files decoded without it.
 
-    python benchmarks/side_refine.py --cache DIR                # files are coded once, into DIR
+    python benchmarks/side_refine.py --cache DIR      # files are coded once, into DIR, or side_rd.py kept them
     python benchmarks/side_refine.py --cache DIR --effort 2 --sets kitti2012
 
 Sets, from $WYNER_DATA/stereo: the last eight pairs of KITTI 2012 (kitti2012), the test pairs of
@@ -51,8 +51,13 @@ def pairs(name: str) -> list[Path]:
     return found[-8:] if name == "kitti2012" else found
 
 
+def coded_path(cache: Path, image: wyner.Image, quality: float, effort: int) -> Path:
+    """Where the file of a picture is kept."""
+    return cache / f"{pixel_hash(image).hex()[:16]}-q{quality:g}-e{effort}.wyn"
+
+
 def coded(image: wyner.Image, quality: float, effort: int, cache: Path) -> bytes:
-    path = cache / f"{pixel_hash(image).hex()[:16]}-q{quality:g}-e{effort}.wyn"
+    path = coded_path(cache, image, quality, effort)
     if not path.exists():
         path.write_bytes(wyner.encode(image, quality=quality, effort=effort))
     return path.read_bytes()
