@@ -1,12 +1,12 @@
 """Rate and distortion with a side image on stereo pairs, in file bytes: the rows that belong together.
 
-    python benchmarks/side_rd.py run -e 3 -q 15 27 40 52 66 --rows alone right
+    python benchmarks/side_rd.py run -e 3 -q 15 27 40 46 52 --rows alone right
     python benchmarks/side_rd.py run -e 3 -q 27 52 --rows wrong coded thesis_unaligned thesis_latents
     python benchmarks/side_rd.py table
 
 Pairs are the eight KITTI 2012 test pairs and two of Middlebury, from $WYNER_DATA/stereo; the left one is
-coded. Rows: ``alone`` codec overfit, no side image. ``right`` codec side, the decoder holds the right one.
-``wrong`` the right picture of the next pair. ``coded`` the right picture after our own codec at the same
+coded. Rows: ``alone`` no side image. ``right`` the decoder holds the right one (as users get it: a side image
+that does not help is left out). ``wrong`` the right picture of the next pair. ``coded`` the right picture after our own codec at the same
 quality and effort. ``thesis_unaligned`` the right picture unaligned, in the entropy model alone;
 ``thesis_latents`` the right picture's own fitted latents there (VUB 2025, on C3). One JSON line per file in
 benchmarks/results/side_rd.jsonl; what is there already is skipped. PSNR is over RGB, of the decoded file.
@@ -92,14 +92,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
 def measure(
     name: str, row: str, quality: float, effort: int, threads: int, keep: Path | None
 ) -> dict[str, Any]:
-    """Encode and decode the left picture of a pair once; its record. keep: a folder for files of ``alone``."""
+    """Encode and decode the left picture of a pair once; its record. keep: folder for files of ``alone``."""
     left, _ = load(name)
     side = side_of(name, row, quality, effort, threads)
-    codec = "overfit" if row == "alone" else "side"
     begin, begin_cpu = time.perf_counter(), time.process_time()
     data = wyner.encode(
         left,
-        codec=codec,
         side=side,
         quality=quality,
         effort=effort,
@@ -117,7 +115,7 @@ def measure(
         "bpp": round(8 * len(data) / (width * height), 6), "psnr_db": round(psnr(left, back), 5),
         "ms_ssim": round(ms_ssim(left, back, 255), 6), "encode_s": round(middle - begin, 2),
         "encode_cpu_s": round(middle_cpu - begin_cpu, 2), "decode_s": round(end - middle, 4),
-        "version": f"wyner {wyner.__version__}",
+        "side_used": wyner.info(data).side_hash is not None, "version": f"wyner {wyner.__version__}",
     }  # fmt: skip
 
 

@@ -1,7 +1,9 @@
 """What `wyner decode --refine` gains: PSNR and BD-rate against the same files decoded without it.
 
-    python benchmarks/side_refine.py --cache DIR      # files are coded once, into DIR, or side_rd.py kept them
+    python benchmarks/side_refine.py --cache DIR
     python benchmarks/side_refine.py --cache DIR --effort 2 --sets kitti2012
+
+Files are coded once, into DIR, or `side_rd.py run --keep DIR` put them there.
 
 Sets, from $WYNER_DATA/stereo: the last eight pairs of KITTI 2012 (kitti2012), the test pairs of
 kitti2012_128x256, and two of Middlebury. Each file is decoded plain, with the right side picture and with
