@@ -5,11 +5,12 @@
     python benchmarks/side_rd.py table
 
 Pairs are the eight KITTI 2012 test pairs and two of Middlebury, from $WYNER_DATA/stereo; the left one is
-coded. Rows: ``alone`` no side image. ``right`` the decoder holds the right one (as users get it: a side image
-that does not help is left out). ``wrong`` the right picture of the next pair. ``coded`` the right picture after our own codec at the same
-quality and effort. ``thesis_unaligned`` the right picture unaligned, in the entropy model alone;
-``thesis_latents`` the right picture's own fitted latents there (VUB 2025, on C3). One JSON line per file in
-benchmarks/results/side_rd.jsonl; what is there already is skipped. PSNR is over RGB, of the decoded file.
+coded. Rows: ``alone`` no side image. ``right`` the decoder holds the right one (as users get it: a side
+image that does not help is left out). ``wrong`` the right picture of the next pair. ``coded`` the right
+picture after our own codec at the same quality and effort. ``thesis_unaligned`` the right picture
+unaligned, in the entropy model alone; ``thesis_latents`` the right picture's own fitted latents there (VUB
+2025, on C3). One JSON line per file in benchmarks/results/side_rd.jsonl; what is there already is skipped.
+PSNR is over RGB, of the decoded file.
 """
 
 from __future__ import annotations
