@@ -4,7 +4,7 @@
 
 Files that are there already are never replaced; a new kind of file is added to the list below. hashes.json
 gets the SHA-256 of each file and of its decoded samples, on which the NumPy reference and the native decoder
-must agree.
+must agree, and the name of its side picture: a golden file too, so that it stays the same.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +22,16 @@ from skimage import data
 import wyner
 from wyner import container
 from wyner.container import Container, Header
-from wyner.reference import decode_overfit
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "unit"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "golden"))
 from random_overfit import random_stream
+from test_golden_files import decode_slowly
 
-PHOTO = np.ascontiguousarray(data.astronaut()[60:124, 170:267])  # by NASA, in the public domain
+SCENE = data.astronaut()  # by NASA, in the public domain
+PHOTO = np.ascontiguousarray(SCENE[60:124, 170:267])
+# Its halves, moved apart, and in part out of it.
+MOVED = np.concatenate([SCENE[62:94, 175:272], SCENE[91:123, 163:260]])
 
 
 def photo(quality: float, effort: int) -> bytes:
@@ -50,6 +55,19 @@ def random_payload(
     return container.write(Container(Header(width, height, channels, depth, False, 1, 1), payload))
 
 
+@dataclass(frozen=True)
+class Beside:
+    """A file that needs the picture in another file of the folder, its side picture."""
+
+    side: str
+    picture: np.ndarray
+    mode: str = "full"
+
+    def __call__(self) -> bytes:
+        settings = {"quality": 60, "effort": 1, "options": {"side_mode": self.mode}, "store_hash": True}
+        return wyner.encode(self.picture, side=contents(self.side), codec="side", **settings)
+
+
 FILES: dict[str, Callable[[], bytes]] = {
     "photo_q10_e1": lambda: photo(10, 1),
     "photo_q45_e1": lambda: photo(45, 1),
@@ -63,15 +81,22 @@ FILES: dict[str, Callable[[], bytes]] = {
     "random_medium": lambda: random_payload(2, 130, 19, 1, 16, 1, 9),
     "random_large": lambda: random_payload(3, 33, 65, 3, 16, 2, 3),
     "random_large_low_rate": lambda: random_payload(4, 64, 64, 3, 8, 6, 7),
+    "side_rgb": Beside("photo_q70_e4", MOVED),
+    "side_grey": Beside("photo_q70_e4", MOVED[:, :, 1]),
+    "side_deep": Beside("photo_q45_e4", MOVED[20:50, 30:90, 0].astype(np.uint16) * 257),
+    "side_arm": Beside("deep_alpha", MOVED[:40, :40], "arm"),
+    "side_latents": Beside("photo_q45_e4", MOVED, "latents"),
 }
 
 
-def samples_hash(file: bytes) -> str:
+def contents(name: str) -> bytes:
+    return (Path(sys.argv[1]) / f"{name}.wyn").read_bytes()
+
+
+def samples_hash(file: bytes, side: bytes | None) -> str:
     """SHA-256 of the decoded samples, colour then alpha; native and reference must agree."""
-    image, parts = wyner.decode(file, check_hash=True), container.read(file)
-    head = parts.header
-    slow = decode_overfit(parts.payload, head.width, head.height, head.channels, image.maxval)
-    if not np.array_equal(slow, image.pixels):
+    image = wyner.decode(file, side=side, check_hash=True)
+    if not np.array_equal(decode_slowly(file, side), image.pixels):
         raise SystemExit("the native decoder and the reference disagree")
     alpha = b"" if image.alpha is None else image.alpha.tobytes()
     return hashlib.sha256(image.pixels.tobytes() + alpha).hexdigest()
@@ -86,8 +111,9 @@ def main() -> None:
         path = folder / f"{name}.wyn"
         if path.exists():
             continue
-        file = make()
-        hashes[name] = {"file": hashlib.sha256(file).hexdigest(), "samples": samples_hash(file)}
+        file, side = make(), {"side": make.side} if isinstance(make, Beside) else {}
+        samples = samples_hash(file, contents(make.side) if isinstance(make, Beside) else None)
+        hashes[name] = {"file": hashlib.sha256(file).hexdigest(), "samples": samples, **side}
         path.write_bytes(file)
         print(f"{path}: {len(file)} bytes")
     table.write_text(json.dumps(hashes, indent=1) + "\n")

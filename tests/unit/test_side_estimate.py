@@ -204,7 +204,7 @@ def test_arrays_that_cannot_be_written() -> None:
 
 def test_bad_arguments() -> None:
     x = np.zeros((8, 8, 3), np.uint8)
-    for arguments in ({"rate": 0.0}, {"rate": float("inf")}, {"block_size": 12}):
+    for arguments in ({"rate": 0.0}, {"rate": 1e-7}, {"rate": float("inf")}, {"block_size": 12}):
         with pytest.raises(UsageError):
             align.estimate_field(x, x, **arguments)
     for bad in (np.zeros((8, 8), np.uint8), np.zeros((8, 8, 2), np.uint8), np.zeros((8, 8, 3), np.float32)):

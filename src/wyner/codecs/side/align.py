@@ -21,7 +21,7 @@ DEFAULT_RATE = 0.3
 COARSEST = 32
 """The largest size of a block, in pixels."""
 NOISE_AT_ONE_BIT = 9.0
-"""Mean square error, in 8-bit steps, assumed at one bit per pixel; it is divided by the rate at others."""
+"""Mean square error, in 8-bit steps, assumed at one bit per pixel."""
 USE = 0.6
 """Share of the bits that a prediction could save which the codec is taken to save."""
 
@@ -61,19 +61,23 @@ def estimate_field(
     """Find the field that makes x cheapest to code beside y. Deterministic.
 
     x, y: (H, W, C) uint8 or uint16, C in {1, 3}; sizes, channels and depths may differ. rate: bits per pixel
-    that the file will have, about, > 0: the lower, the simpler the field. block_size: 8, 16, 32 or, for the
-    best of them, None. Raises UsageError for other arguments, LimitError for a picture past 2^31 pixels.
+    that the file will have, about, 1e-6 to 1e6: the lower, the simpler the field. block_size: 8, 16, 32 or,
+    for the best of them, None. Raises UsageError for other arguments, LimitError for a picture past 2^31
+    pixels.
     """
-    if not 0 < rate < float("inf"):
-        raise UsageError(f"rate is {rate:g}, it must be positive and finite")
+    if not 1e-6 <= rate <= 1e6:
+        raise UsageError(f"rate is {rate:g}, it must lie in 1e-6..1e6")
     if block_size not in (None, 8, 16, 32):
         raise UsageError(f"block size is {block_size}, it must be 8, 16 or 32")
     return Field(*_native.side_estimate(_checked(x), _checked(y), block_size or 0, noise_at(rate), USE))
 
 
 def noise_at(rate: float) -> float:
-    """The mean square error, in 8-bit steps, that a file of so many bits per pixel is taken to leave."""
-    return NOISE_AT_ONE_BIT / rate
+    """The mean square error, in 8-bit steps, that a file of so many bits per pixel is taken to leave.
+
+    It goes with the multiplier of a fit that is expected to end at this rate (``expected_rate``).
+    """
+    return float(NOISE_AT_ONE_BIT / rate**1.5)
 
 
 def still_field(width: int, height: int) -> Field:

@@ -16,8 +16,8 @@ from ..base import Pixels, Settings, Side
 from ..overfit.goal import expected_rate
 from . import align
 
-LEAST_SAVING = 0.03
-"""A side picture that saves a smaller share of the stand-in's bits is not worth its place in a file."""
+FIXED_BYTES = 50
+"""What a file with a useless side picture takes beside its field: its hash, and wider networks."""
 
 _BLOCK = 8
 _DCT = np.cos(np.pi / _BLOCK * np.outer(np.arange(_BLOCK), np.arange(_BLOCK) + 0.5)) * np.sqrt(2 / _BLOCK)
@@ -41,8 +41,8 @@ def useful(pixels: Pixels, settings: Settings, side: Side) -> Side | None:
     )
     coded = align.encode_field(field)
     alone, beside = stand_in(pixels, warped, valid, align.noise_at(rate))
-    worth_it = beside + 8 * len(coded) < (1 - LEAST_SAVING) * alone
-    return dataclasses.replace(side, field=coded) if worth_it else None
+    total = beside + 8 * (len(coded) + FIXED_BYTES)
+    return dataclasses.replace(side, field=coded) if total < alone else None
 
 
 def stand_in(x: Pixels, warped: Pixels, valid: npt.NDArray[np.uint8], noise: float) -> tuple[float, float]:
