@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -88,19 +89,19 @@ def network_inputs(
         return None
     own = colour_planes(pixels)
     low, high, vertical = displacements(coarse)
-    cell = cell_size(height, width, high - low + 1)
-    parts = [own - np.array([2048, 0, 0])[:, None, None]]
-    for blur, temperature in SOFT:
-        found = _native.side_soft_match(pixels, y, low, high, vertical, cell, blur, temperature, threads)
-        channels = pixels.shape[2]
-        parts += [
-            difference(found[:channels], own, y.shape[2]),
-            np.minimum(16 * found[channels:].astype(int), 32767),
-        ]
+    search = (low, high, vertical, cell_size(height, width, high - low + 1))
+    planes = np.zeros((INPUTS, height, width), np.int16)
+    planes[:3] = own
+    planes[0] -= 2048
+    for first, (blur, temperature) in zip((3, 8), SOFT, strict=True):
+        found = _native.side_soft_match(pixels, y, *search, blur, temperature, threads)
+        planes[first : first + 3] = difference(found[:channels], own, y.shape[2])
+        planes[first + 3 : first + 5] = np.minimum(16 * found[channels:].astype(np.int32), 32767)
     maxval = int(np.iinfo(pixels.dtype).max)
-    warped, valid = warp(y, fine, width, height, channels=pixels.shape[2], maxval=maxval, threads=threads)
-    parts += [difference(colour_planes(warped), own, y.shape[2]) * valid, 1024 * valid[None].astype(int)]
-    return np.concatenate(parts).astype(np.int16)
+    warped, valid = warp(y, fine, width, height, channels=channels, maxval=maxval, threads=threads)
+    planes[13:16] = difference(colour_planes(warped), own, y.shape[2]) * valid
+    planes[16] = 1024 * valid.astype(np.int16)
+    return planes
 
 
 def estimate(pixels: Pixels, y: Pixels, alignment: Alignment, rate: float) -> Field:
@@ -138,10 +139,10 @@ def cell_size(height: int, width: int, labels: int) -> int:
     return cell
 
 
-def colour_planes(pixels: Pixels) -> npt.NDArray[np.int64]:
+def colour_planes(pixels: Pixels) -> npt.NDArray[np.int32]:
     """Y, Co and Cg, (3, H, W), in units of 1/4096 of the range; of grey Co and Cg are 0 (section 1)."""
     maxval = int(np.iinfo(pixels.dtype).max)
-    t = (4096 * pixels.astype(np.int64) + maxval // 2) // maxval
+    t = (4096 * pixels.astype(np.int32) + maxval // 2) // maxval
     if pixels.shape[2] == 1:
         return np.stack([t[..., 0], np.zeros_like(t[..., 0]), np.zeros_like(t[..., 0])])
     red, green, blue = t[..., 0], t[..., 1], t[..., 2]
@@ -149,8 +150,8 @@ def colour_planes(pixels: Pixels) -> npt.NDArray[np.int64]:
 
 
 def difference(
-    seen: npt.NDArray[np.int64], own: npt.NDArray[np.int64], side_channels: int
-) -> npt.NDArray[np.int64]:
+    seen: npt.NDArray[Any], own: npt.NDArray[np.int32], side_channels: int
+) -> npt.NDArray[np.int32]:
     """What is seen less what was decoded, (3, H, W); 0 in colours that one of the two lacks."""
     found = np.zeros_like(own)
     channels = min(len(seen), side_channels)
