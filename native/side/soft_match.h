@@ -17,7 +17,7 @@ struct Search {
   int low, high, vertical, cell, blur, temperature;
 };
 
-constexpr int kMaxCell = 16;
+constexpr int kMaxCell = 32;
 constexpr int64_t kMaxBeliefs = int64_t{1} << 26;
 
 // Planes, each of x's size: those of the expected picture as in section 1, as many as x has channels; the

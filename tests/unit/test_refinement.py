@@ -8,6 +8,7 @@ import pytest
 import wyner
 from wyner import _native
 from wyner.codecs.side import network, refinement
+from wyner.codecs.side.align import Field
 from wyner.errors import CorruptError, UsageError
 from wyner.reference import refine as reference
 
@@ -58,7 +59,7 @@ def test_soft_match_finds_what_was_moved():
 
 
 @pytest.mark.parametrize(
-    "change", [{"cell": 3}, {"cell": 18}, {"high": -5}, {"temperature": 0}, {"blur": -1}]
+    "change", [{"cell": 3}, {"cell": 34}, {"high": -5}, {"temperature": 0}, {"blur": -1}]
 )
 def test_soft_match_refuses(change):
     x = picture(8, 8)
@@ -122,6 +123,24 @@ def test_network_file_comes_back():
 def test_damaged_network_files_are_refused(damage):
     with pytest.raises(CorruptError):
         network.parse(*damage(*network.serialise(random_layers(4, seed=2), {})))
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "reach", "expected"),
+    [(60, 80, 40, 2), (375, 1242, 60, 4), (4000, 6000, 90, 16), (4000, 6000, 4000, 32)],
+)
+def test_search_is_bounded(height, width, reach, expected):
+    rows, columns = -(-height // 16), -(-width // 16)
+    vectors = np.zeros((rows, columns, 2), np.int16)
+    vectors[..., 0] = np.linspace(-reach, reach, rows * columns).astype(np.int16).reshape(rows, columns)
+    vectors[..., 1] = -5
+    field = Field(16, vectors, np.ones((rows, columns), np.uint8))
+    low, high, vertical, cell = refinement.search(field, height, width)
+    assert cell == expected and vertical == -1
+    assert low <= 0 <= high
+    assert -(-height // cell) * -(-width // cell) * (high - low + 1) <= 1 << 24
+    if reach < 4000:
+        assert low <= -0.95 * reach / 4 - 6 and high >= 0.95 * reach / 4 + 6
 
 
 # --- the whole ---------------------------------------------------------------------------------------------

@@ -37,8 +37,8 @@ MARGIN = 6
 SMALL = 1 << 17
 """Pictures of at most so many pixels are matched in cells of 2x2 pixels, larger ones of 4x4, or more."""
 MOST_BELIEFS = 1 << 24
-"""Cells times displacements; with more, cells are made larger."""
-LARGEST_CELL = 16
+"""Cells times displacements; with more, cells are made larger, and then displacements fewer."""
+LARGEST_CELL = 32
 
 
 @dataclass(frozen=True)
@@ -87,14 +87,12 @@ def network_inputs(
     coarse, fine = (estimate(pixels, y, alignment, rate) for alignment in (COARSE, FINE))
     if fine.valid.mean() < least_valid or not coarse.valid.any():
         return None
-    own = colour_planes(pixels)
-    low, high, vertical = displacements(coarse)
-    search = (low, high, vertical, cell_size(height, width, high - low + 1))
+    own, looked_at = colour_planes(pixels), search(coarse, height, width)
     planes = np.zeros((INPUTS, height, width), np.int16)
     planes[:3] = own
     planes[0] -= 2048
     for first, (blur, temperature) in zip((3, 8), SOFT, strict=True):
-        found = _native.side_soft_match(pixels, y, *search, blur, temperature, threads)
+        found = _native.side_soft_match(pixels, y, *looked_at, blur, temperature, threads)
         planes[first : first + 3] = difference(found[:channels], own, y.shape[2])
         planes[first + 3 : first + 5] = np.minimum(16 * found[channels:].astype(np.int32), 32767)
     maxval = int(np.iinfo(pixels.dtype).max)
@@ -123,20 +121,25 @@ def blurred(y: Pixels, times: int) -> npt.NDArray[np.uint16]:
     return plane.astype(np.uint16)[..., None]
 
 
-def displacements(field: Field) -> tuple[int, int, int]:
-    """Least and largest horizontal displacement to look at, and the vertical one, in pixels (section 3)."""
+def search(field: Field, height: int, width: int) -> tuple[int, int, int, int]:
+    """What a soft match looks at: least and largest horizontal displacement, the vertical one, all in pixels,
+    and the side of the squares of pixels that share probabilities (section 3).
+    """
     across, down = (np.sort(field.vectors[..., k][field.valid == 1]) for k in (0, 1))
-    rank = len(across) // 50
-    low, high = int(across[rank]), int(across[len(across) - 1 - rank])
-    return (low >> 2) - MARGIN, -(-high >> 2) + MARGIN, (int(down[len(down) // 2]) + 2) >> 2
-
-
-def cell_size(height: int, width: int, labels: int) -> int:
-    """Side of the squares of pixels that share probabilities of displacements (section 3)."""
+    rank, middle = len(across) // 50, len(across) // 2
+    low, high = (int(across[rank]) >> 2) - MARGIN, -(-int(across[-1 - rank]) >> 2) + MARGIN
     cell = 2 if height * width <= SMALL else 4
-    while cell < LARGEST_CELL and -(-height // cell) * -(-width // cell) * labels > MOST_BELIEFS:
+    while cell < LARGEST_CELL and _cells(height, width, cell) * (high - low + 1) > MOST_BELIEFS:
         cell *= 2
-    return cell
+    most = max(MOST_BELIEFS // _cells(height, width, cell), 1)
+    if high - low >= most:
+        low = min(max(low, (int(across[middle]) >> 2) - most // 2), high - most + 1)
+        high = low + most - 1
+    return low, high, (int(down[middle]) + 2) >> 2, cell
+
+
+def _cells(height: int, width: int, cell: int) -> int:
+    return -(-height // cell) * -(-width // cell)
 
 
 def colour_planes(pixels: Pixels) -> npt.NDArray[np.int32]:
