@@ -153,7 +153,7 @@ def report(measured: list[Variant], args: argparse.Namespace) -> dict[str, Any]:
     peak, how = peak_fma(Path(tempfile.gettempdir()))
     floor = sum(macs.values()) / peak
     return {
-        "command": "python benchmarks/step_cost.py " + " ".join(sys.argv[1:]), "machine": machine(),
+        "command": command(sys.argv[1:]), "machine": machine(),
         "model": args.model, "sizes": dict(zip("SFNM", sizes, strict=True)), "grids": args.grids,
         "width": args.width, "height": args.height, "rounds": args.rounds,
         "variants": {v.name: v.summary() for v in measured}, "native": native.name,
@@ -182,6 +182,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--worker", choices=["native", "eager", "compile"], help=argparse.SUPPRESS)
     parser.add_argument("--threads", type=int, default=1, help=argparse.SUPPRESS)
     return parser.parse_args()
+
+
+def command(arguments: list[str]) -> str:
+    """How the record was made, less where it was written to, which is of no interest elsewhere."""
+    kept = [
+        a for a, before in zip(arguments, ["", *arguments], strict=False) if "--output" not in (a, before)
+    ]
+    return " ".join(["python benchmarks/step_cost.py", *kept])
 
 
 def main() -> None:

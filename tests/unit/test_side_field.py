@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from wyner.codecs.side import align
 from wyner.codecs.side.align import Field
 from wyner.errors import CorruptError, LimitError, UsageError, WynerError
-from wyner.image import Image, pixel_hash
 from wyner.reference import side_field
 
 
@@ -216,11 +215,3 @@ def test_warp_refuses_a_field_of_another_size() -> None:
     for wrong in ({"channels": 2}, {"maxval": 1023}, {"threads": 0}):
         with pytest.raises(UsageError):
             align.warp(y, still(20, 20), 20, 20, **wrong)
-
-
-def test_hash_is_that_of_the_container() -> None:
-    y = np.random.default_rng(3).integers(0, 65536, (5, 7, 3)).astype(np.uint16)
-    assert align.side_hash(y) == pixel_hash(Image(y))
-    assert align.side_hash(y[:, ::-1]) != align.side_hash(y)
-    assert align.side_hash(y.reshape(7, 5, 3)) != align.side_hash(y)
-    assert align.side_hash(np.zeros((2, 2, 1), np.uint8)) != align.side_hash(np.zeros((2, 2, 1), np.uint16))

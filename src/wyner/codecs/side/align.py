@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ... import _native
 from ...errors import UsageError
-from ...image import Image, pixel_hash
+from ...image import Image
 from ..base import Pixels
 
 DEFAULT_RATE = 0.3
@@ -131,11 +131,6 @@ def warp(
         pixels, field.block_size, vectors, valid, width, height, channels, maxval, threads
     )
     return warped
-
-
-def side_hash(pixels: Pixels) -> bytes:
-    """16 bytes that tell the samples of a picture, (H, W, C): the pixel hash of docs/spec/container.md."""
-    return pixel_hash(Image(_checked(pixels)))
 
 
 def _checked(pixels: Pixels) -> Pixels:
