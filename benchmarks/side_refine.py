@@ -65,6 +65,11 @@ def coded(image: wyner.Image, quality: float, effort: int, cache: Path) -> bytes
     return path.read_bytes()
 
 
+def ms_ssim(x: wyner.Image, other: wyner.Image) -> float:
+    """Its five scales need 161 pixels on each side; not a number in smaller pictures."""
+    return metrics.ms_ssim(x.pixels, other.pixels, 255) if min(x.width, x.height) > 160 else float("nan")
+
+
 def measure(name: str, effort: int, cache: Path) -> list[dict]:
     found, rows = pairs(name), []
     for index, left in enumerate(found):
@@ -81,14 +86,15 @@ def measure(name: str, effort: int, cache: Path) -> list[dict]:
             row["bpp"] = 8 * len(data) / (x.width * x.height)
             row["plain_cpu_s"] = time.process_time() - start
             row["plain"] = metrics.psnr(metrics.mse(x.pixels, plain.pixels), 255)
-            row["plain_ms_ssim"] = metrics.ms_ssim(x.pixels, plain.pixels, 255)
+            row["plain_ms_ssim"] = ms_ssim(x, plain)
             for kind, side in sides.items():
                 start = time.process_time(), time.monotonic()
                 refined = wyner.decode(data, refine=side)
                 row[f"{kind}_cpu_s"] = time.process_time() - start[0]
                 row[f"{kind}_s"] = time.monotonic() - start[1]
                 row[kind] = metrics.psnr(metrics.mse(x.pixels, refined.pixels), 255)
-                row[f"{kind}_ms_ssim"] = metrics.ms_ssim(x.pixels, refined.pixels, 255)
+                row[f"{kind}_ms_ssim"] = ms_ssim(x, refined)
+            row = {key: value for key, value in row.items() if value == value}
             rows.append(row)
             print(json.dumps(row), flush=True)
     return rows
@@ -109,7 +115,7 @@ def summary(name: str, rows: list[dict]) -> dict:
             "right_s",
             "right_cpu_s",
         )
-        mean = {key: float(np.mean([row[key] for row in at])) for key in keys}
+        mean = {key: float(np.mean([row[key] for row in at])) for key in keys if key in at[0]}
         gains = {f"gain_{kind}": float(np.mean([row[kind] - row["plain"] for row in at])) for kind in KINDS}
         table.append({"quality": quality, **{k: round(v, 4) for k, v in (mean | gains).items()}})
     rates = {kind: [] for kind in KINDS}
