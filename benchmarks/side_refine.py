@@ -30,7 +30,7 @@ from wyner.bench import bd
 from wyner.image import pixel_hash
 
 QUALITIES = {
-    "kitti2012_128x256": (4, 14, 24, 36, 48),
+    "kitti2012_128x256": (0, 4, 14, 24, 36, 48),
     "kitti2012": (15, 27, 40, 46, 52),
     "middlebury": (15, 27, 40, 46, 52),
 }

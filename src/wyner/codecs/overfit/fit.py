@@ -220,7 +220,9 @@ def _finish(fit: _Fit, weights: QuantisedWeights) -> Coded:
         if fit.goal.met(8.0 * len(coded.payload), coded.mse, TOLERANCE):
             break
         # A short round moves the rate less than the typical slope says, so the gain grows while it misses.
-        fit.lam = steered(fit.lam, miss(coded), 1.5 * number, most=0.7)
+        before, fit.lam = fit.lam, steered(fit.lam, miss(coded), 1.5 * number, most=0.7)
+        if number > 1 and fit.lam == before:
+            break  # the end of the range, and not the first round there: the target is out of reach
         _closing_round(fit)
         coded = attempt()
         if abs(miss(coded)) < abs(miss(best)):
