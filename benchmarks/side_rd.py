@@ -124,7 +124,7 @@ def run(args: argparse.Namespace) -> None:
     """Measure what is not there yet."""
     done = {(r["pair"], r["row"], r["quality"], r["effort"]) for r in read_records(RESULTS)}
     for quality in args.quality:
-        for name in pair_names():
+        for name in args.pairs or pair_names():
             for row in args.rows:
                 if (name, row, quality, args.effort) in done:
                     continue
@@ -172,6 +172,7 @@ def main() -> None:
     runs.add_argument("-q", "--quality", nargs="+", type=float, required=True)
     runs.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
     runs.add_argument("-j", "--threads", type=int, default=1)
+    runs.add_argument("--pairs", nargs="+", help="only these")
     runs.add_argument("--keep", type=Path, help="folder for the files of alone, which side_refine.py takes")
     runs.set_defaults(call=run)
     tables = commands.add_parser("table")
