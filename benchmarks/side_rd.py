@@ -151,18 +151,37 @@ def rate_change(reference: list[tuple[float, float]], test: list[tuple[float, fl
 
 
 def table(args: argparse.Namespace) -> None:
-    """BD-rate of every row against ``alone``, for each pair and on average of each set."""
+    """BD-rate of every row against ``alone``, and of ours against x265 used the same way."""
     records = [r for r in read_records(RESULTS) if r["effort"] == args.effort]
     for row in ROWS[1:]:
-        of_set: dict[str, list[float]] = {}
-        for name in pair_names():
-            alone, test = curve(records, name, "alone"), curve(records, name, row)
-            change = rate_change(list(alone.values()), list(test.values())) if len(test) > 1 else None
-            if change is not None:
-                of_set.setdefault(name.split("/")[0], []).append(change)
-        for group, changes in of_set.items():
-            each = " ".join(f"{change:+.1f}" for change in changes)
-            print(f"{row:18s} {group:11s} {np.mean(changes):+7.1f} %  of {len(changes)} pairs: {each}")
+        print_changes(row, records, "alone", records, row)
+    others = RESULTS.with_name("side_x265.jsonl")
+    if not others.exists():
+        return
+    x265 = [{**r, "row": r["mode"], "quality": r["qp"]} for r in read_records(others)]
+    for ours, mode in (("alone", "alone"), ("right", "conditional")):
+        print_changes(f"{ours} to x265", x265, mode, records, ours)
+
+
+def print_changes(
+    title: str,
+    references: list[dict[str, Any]],
+    reference: str,
+    tests: list[dict[str, Any]],
+    test: str,
+) -> None:
+    """BD-rates of a row of ``tests`` against one of ``references``: of each pair, and their mean in each set."""
+    of_set: dict[str, list[float]] = {}
+    for name in pair_names():
+        before, after = (
+            list(curve(*one).values()) for one in ((references, name, reference), (tests, name, test))
+        )
+        change = rate_change(before, after) if len(before) > 1 and len(after) > 1 else None
+        if change is not None:
+            of_set.setdefault(name.split("/")[0], []).append(change)
+    for group, changes in of_set.items():
+        each = " ".join(f"{change:+.1f}" for change in changes)
+        print(f"{title:18s} {group:11s} {np.mean(changes):+7.1f} %  of {len(changes)} pairs: {each}")
 
 
 def main() -> None:
