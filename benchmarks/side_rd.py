@@ -170,7 +170,7 @@ def print_changes(
     tests: list[dict[str, Any]],
     test: str,
 ) -> None:
-    """BD-rates of a row of ``tests`` against one of ``references``: of each pair, and their mean in each set."""
+    """BD-rates of a row of ``tests`` against one of ``references``: of each pair, and means of sets."""
     of_set: dict[str, list[float]] = {}
     for name in pair_names():
         before, after = (

@@ -207,3 +207,21 @@ def test_the_experiment_of_the_project(tmp_path, monkeypatch):
             io.write(path, Image.from_array(picture(2 * number + seed, 9, 9)))
     plan = make_plan(experiment, tmp_path / "run")
     assert len(plan.images) == 3 and len(plan.tasks) == 3 * 4 * 5
+
+
+def test_refined_files_know_of_no_side_picture(tmp_path):
+    write_pairs(tmp_path)
+    codecs = [
+        {"name": "wyner_overfit", "effort": 1, "quality": 25},
+        {"name": "wyner_refine", "effort": 1, "quality": 25, "side": list(given.CONTROLS)},
+    ]
+    experiment, plan = plan_of(tmp_path, codecs=codecs)
+    describe_run(experiment, tmp_path / "run", [])
+    with closing(Manifest(tmp_path / "run" / "records-1-of-1.jsonl")) as log:
+        records = list(execute(plan.tasks, InlineExecutor(), log, window=4))
+    assert not [record["error"] for record in records if "error" in record]
+    for image in ("x0", "x1"):
+        of = {record["side_given"]: record for record in records if record["image"] == image}
+        assert set(of) >= set(given.CONTROLS)
+        assert len({record["file_hash"] for record in of.values()}) == 1
+        assert of["none"]["psnr_db"] == of[None]["psnr_db"]

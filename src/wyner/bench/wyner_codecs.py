@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, cast
 
 from .. import __version__, api, codecs, container
@@ -17,8 +18,29 @@ _OUTSIDE = ("bench", "batch", "cli", "train", "pillow.py", "__main__.py")
 
 
 def all_codecs() -> list[Codec]:
-    """One bench codec for each codec of the package, called ``wyner_NAME``."""
-    return [_adapter(name) for name in sorted(codecs.MODULES)]
+    """One bench codec for each codec of the package, called ``wyner_NAME``, and ``wyner_refine``."""
+    return [*(_adapter(name) for name in sorted(codecs.MODULES)), _refining()]
+
+
+def _refining() -> Codec:
+    """Ordinary files, whose encoder has no side picture; the decoder is given one to refine them by."""
+    plain = _adapter("overfit")
+
+    def encode(pixels: Pixels, setting: Setting, side: SidePicture | None, threads: int) -> bytes:
+        return _encode(pixels, "overfit", _without(setting, "side"), None, threads)
+
+    def decode(data: bytes, side: SidePicture | None, threads: int) -> Pixels:
+        return cast(Pixels, api.decode(data, refine=side, threads=threads).pixels)
+
+    return dataclasses.replace(
+        plain,
+        name="wyner_refine",
+        encode=encode,
+        decode=decode,
+        keys=_KEYS | {"side"},
+        takes_side=True,
+        code_side=_code_side,
+    )
 
 
 def _adapter(name: str) -> Codec:
