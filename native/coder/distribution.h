@@ -49,7 +49,9 @@ inline uint64_t cumulative(const uint32_t* tail, uint32_t inverse_scale, int64_t
   const uint64_t t = std::min(uint64_t(std::abs(x)) * inverse_scale, kEnd);
   const uint32_t* cell = tail + (t >> 28);
   const uint64_t beyond = cell[0] - (uint64_t{cell[0] - cell[1]} * ((t >> 12) & 0xffff) >> 16);
-  return x < 0 ? beyond : (uint64_t{1} << 32) - beyond;
+  // beyond if x < 0, else 2^32 - beyond, without a branch: signs are hard to predict.
+  const int64_t above = ~(x >> 63);  // all ones if x >= 0, else 0
+  return uint64_t((above & (int64_t{1} << 32)) + (int64_t(beyond) ^ above) - above);
 }
 
 // Where the symbol k begins, k - 1/2, in 1/256 of a step.
@@ -188,10 +190,11 @@ class TableCdf {
   uint32_t edge(int32_t k) const { return edges_[k]; }
 
   Interval find(RangePoint point) const {
+    const uint64_t place = point.code / point.unit;  // one division is less than a product in each step
     int32_t low = 0;
-    for (int32_t left = symbols_; left > 1;) {  // without a branch to mispredict
+    for (int32_t left = symbols_; left > 1;) {  // no branch to mispredict
       const int32_t half = left / 2;
-      low += point.below(edges_[low + half]) ? 0 : half;
+      low += place < edges_[low + half] ? 0 : half;
       left -= half;
     }
     return {low, edges_[low], edges_[low + 1]};

@@ -65,7 +65,9 @@ class RangeEncoder {
 
   void normalise() {
     while (range_ < (uint64_t{1} << 32)) {
-      for (int shift = 56; shift >= 32; shift -= 8) bytes_.push_back(uint8_t(low_ >> shift));
+      const uint32_t word = __builtin_bswap32(uint32_t(low_ >> 32));
+      const auto* first = reinterpret_cast<const uint8_t*>(&word);
+      bytes_.insert(bytes_.end(), first, first + 4);
       low_ <<= 32;
       range_ <<= 32;
     }

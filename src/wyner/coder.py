@@ -45,11 +45,11 @@ class Tables:
     _coder: Any = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        cdfs = _integers(self.cdfs, np.uint32, "cdfs")
-        index = _integers(self.index, np.int32, "index")
+        cdfs = _integers(self.cdfs, np.uint32, "cdfs").copy()
+        index = _integers(self.index, np.int32, "index").copy()
         if cdfs.ndim != 2:
             raise UsageError(f"cdfs must have two dimensions, not {cdfs.ndim}")
-        _bind(self, index.shape, _native.CoderTables(cdfs, index.ravel()))
+        _bind(self, index.shape, _native.CoderTables(cdfs, index.ravel()), cdfs=cdfs, index=index)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +57,8 @@ class Parametric:
     """One logistic, Laplace or Gaussian distribution for each symbol, over low..high.
 
     kind: of ``KINDS``. location: integers, the centre in 1/256 of a symbol, -2^25..2^25.
-    scale: integers in 0..255, which stand for 2^((scale - 72) / 16) symbols, 0.044 to 2774: the s of a logistic,
-    the b of a Laplace distribution, the standard deviation of a Gaussian.
+    scale: integers in 0..255, for 2^((scale - 72) / 16) symbols, 0.044 to 2774: the s of a logistic, the b of
+    a Laplace distribution, the standard deviation of a Gaussian.
     Both arrays broadcast to the shape of the symbols.
     low, high: least and greatest symbol, in -65536..65535, at most 65536 values.
 
@@ -79,7 +79,7 @@ class Parametric:
         location, scale = _together(location=(self.location, np.int32), scale=(self.scale, np.uint8))
         low, high = _alphabet(self.low, self.high)
         coder = _native.CoderParametric(KINDS.index(self.kind), location.ravel(), scale.ravel(), low, high)
-        _bind(self, location.shape, coder)
+        _bind(self, location.shape, coder, location=location, scale=scale)
 
     @classmethod
     def nearest(
@@ -108,14 +108,15 @@ class LogisticMixture:
     _coder: Any = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        arrays = _together(
+        weight, location, scale = _together(
             weight=(self.weight, np.int32), location=(self.location, np.int32), scale=(self.scale, np.uint8)
         )
-        if arrays[0].ndim < 1:
+        components = weight.shape[-1] if weight.ndim else 0
+        if components == 0:
             raise UsageError("the parameters of a mixture need an axis of components")
-        shape, components = arrays[0].shape[:-1], arrays[0].shape[-1]
-        rows = [a.reshape(-1, components) if components else a.reshape(0, 0) for a in arrays]
-        _bind(self, shape, _native.CoderMixture(*rows, *_alphabet(self.low, self.high)))
+        rows = [a.reshape(-1, components) for a in (weight, location, scale)]
+        coder = _native.CoderMixture(*rows, *_alphabet(self.low, self.high))
+        _bind(self, weight.shape[:-1], coder, weight=weight, location=location, scale=scale)
 
     @classmethod
     def nearest(
@@ -189,20 +190,25 @@ def weight_counts(weight: npt.ArrayLike) -> Integers:
 # --- arguments ----------------------------------------------------------------------------------
 
 
-def _bind(model: Model, shape: tuple[int, ...], coder: Any) -> None:
-    object.__setattr__(model, "shape", shape)
-    object.__setattr__(model, "_coder", coder)
+def _bind(model: Model, shape: tuple[int, ...], coder: Any, **arrays: npt.NDArray[Any]) -> None:
+    """Set what a frozen model derives from its arguments; its arrays become those that the coder reads."""
+    for array in arrays.values():
+        array.setflags(write=False)
+    for name, value in {"shape": shape, "_coder": coder, **arrays}.items():
+        object.__setattr__(model, name, value)
 
 
 def _integers(values: npt.ArrayLike, dtype: Any, name: str) -> npt.NDArray[Any]:
-    """A C-contiguous copy as another integer type; UsageError if these are not integers or do not fit."""
+    """C-contiguous, as an integer type; UsageError if these are not integers or do not fit."""
     array = np.asarray(values)
+    if np.can_cast(array.dtype, dtype):
+        return np.asarray(array, dtype, order="C")
     if array.dtype.kind not in "iu" and array.size:
         raise UsageError(f"{name} must be integers, not {array.dtype}")
     info = np.iinfo(dtype)
     if array.size and (array.min() < info.min or array.max() > info.max):
         raise UsageError(f"{name} must be in {info.min}..{info.max}")
-    return np.array(array, dtype, order="C")
+    return np.asarray(array, dtype, order="C")
 
 
 def _together(**arguments: tuple[npt.ArrayLike, Any]) -> list[npt.NDArray[Any]]:

@@ -184,6 +184,15 @@ def test_loss_to_the_real_distribution(kind: str) -> None:
     assert loss.mean() < 0.0004
 
 
+@pytest.mark.parametrize("scale", [0.7, 30.0, 2000.0])
+def test_loss_of_a_wide_alphabet(scale: float) -> None:
+    """65536 symbols, each with a floor of 2^-24: 0.0057 bit more."""
+    location, wide = np.array([30000.3]), np.array([scale])
+    p = exact("logistic", location, wide, 0, 65535)
+    q = probabilities(coder.Parametric.nearest("logistic", location, wide, 0, 65535), 0, 65535)
+    assert (p * np.log2(p / q)).sum() < 0.0067
+
+
 def test_mixture_of_one_is_a_logistic() -> None:
     rng = np.random.default_rng(0)
     location, scale = random_parameters(rng, (500,), 0, 255)
