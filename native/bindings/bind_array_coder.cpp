@@ -34,9 +34,9 @@ struct Mixture {
 };
 
 void make_tables(Tables* at, Array<uint32_t, 2> rows, Array<int32_t, 1> index) {
-  wyner::require(rows.shape(1) >= 2 && rows.shape(1) <= 65537, "a table must have 1..65536 symbols");
+  wyner::require(rows.shape(1) >= 2, "a table must have 1..65536 symbols");
   new (at) Tables{rows, index,
-                  {rows.data(), rows.shape(0), int32_t(rows.shape(1) - 1), index.data(), index.shape(0)}};
+                  {rows.data(), rows.shape(0), rows.shape(1) - 1, index.data(), index.shape(0)}};
 }
 
 void make_parametric(Parametric* at, int kind, Array<int32_t, 1> location, Array<uint8_t, 1> scale,
@@ -44,7 +44,7 @@ void make_parametric(Parametric* at, int kind, Array<int32_t, 1> location, Array
   wyner::require(kind >= 0 && kind <= 2, "there are three kinds of distributions");
   wyner::require(location.shape(0) == scale.shape(0), "location and scale must have one shape");
   new (at) Parametric{location, scale,
-                      {wyner::Kind(kind), location.data(), scale.data(), {low, high}, location.shape(0)}};
+                      {wyner::Kind(kind), location.data(), scale.data(), location.shape(0), {low, high}}};
 }
 
 void make_mixture(Mixture* at, Array<int32_t, 2> weight, Array<int32_t, 2> location, Array<uint8_t, 2> scale,
@@ -53,15 +53,13 @@ void make_mixture(Mixture* at, Array<int32_t, 2> weight, Array<int32_t, 2> locat
   for (const auto& [rows, columns] : {std::pair(location.shape(0), location.shape(1)),
                                       std::pair(scale.shape(0), scale.shape(1))})
     wyner::require(rows == count && columns == components, "weight, location and scale must have one shape");
-  wyner::require(components >= 1 && components <= wyner::kMaxComponents,
-                 "a mixture must have 1..5 components");
   new (at) Mixture{weight, location, scale,
-                   {weight.data(), location.data(), scale.data(), int(components), {low, high}, count}};
+                   {weight.data(), location.data(), scale.data(), count, components, {low, high}}};
 }
 
 template <class Owner>
 void check_count(const Owner& owner, const Symbols& symbols) {
-  wyner::require(symbols.shape(0) == owner.model.count, "there must be one symbol for each distribution");
+  wyner::require(symbols.shape(0) == owner.model.count(), "there must be one symbol for each distribution");
 }
 
 template <class Owner>
@@ -77,7 +75,7 @@ nb::bytes encode(const Owner& owner, Symbols symbols, int streams, int threads) 
 
 template <class Owner>
 nb::object decode(const Owner& owner, nb::bytes data, int threads) {
-  const size_t count = owner.model.count;
+  const size_t count = owner.model.count();
   std::vector<int32_t> symbols(count);
   {
     nb::gil_scoped_release release;
@@ -98,7 +96,7 @@ template <class Owner>
 nb::class_<Owner> bind_model(nb::module_& m, const char* name, const char* doc) {
   return nb::class_<Owner>(m, name, doc)
       .def("encode", encode<Owner>, "symbols"_a, "streams"_a, "threads"_a,
-           "Code int32 symbols (n,). Raises ValueError for a symbol or a parameter that is out of range.")
+           "Code int32 symbols (n,). Raises ValueError for a symbol outside its distribution.")
       .def("decode", decode<Owner>, "data"_a, "threads"_a, "The int32 symbols (n,). Raises CorruptError.")
       .def("bits", bits<Owner>, "symbols"_a, "Ideal code length of the symbols, in bits.");
 }

@@ -184,15 +184,23 @@ class TableCdf {
  public:
   static constexpr int kBits = kProbBits;
 
-  TableCdf(const uint32_t* edges, int32_t symbols) : edges_(edges), symbols_(symbols) {}
+  static constexpr uint32_t kStarts = 257;
+
+  // starts[i], if given, is the symbol that holds the count 256 i (the last one at 2^16), to find symbols fast.
+  TableCdf(const uint32_t* edges, int32_t symbols, const uint16_t* starts = nullptr)
+      : edges_(edges), starts_(starts), symbols_(symbols) {}
 
   Alphabet alphabet() const { return {0, symbols_ - 1}; }
   uint32_t edge(int32_t k) const { return edges_[k]; }
 
   Interval find(RangePoint point) const {
     const uint64_t place = point.code / point.unit;  // one division is less than a product in each step
-    int32_t low = 0;
-    for (int32_t left = symbols_; left > 1;) {  // no branch to mispredict
+    int32_t low = 0, left = symbols_;
+    if (starts_) {
+      low = starts_[place >> 8];
+      left = starts_[(place >> 8) + 1] + 1 - low;
+    }
+    while (left > 1) {
       const int32_t half = left / 2;
       low += place < edges_[low + half] ? 0 : half;
       left -= half;
@@ -202,6 +210,7 @@ class TableCdf {
 
  private:
   const uint32_t* edges_;
+  const uint16_t* starts_;
   int32_t symbols_;
 };
 

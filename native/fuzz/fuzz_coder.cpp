@@ -1,8 +1,9 @@
 // Decoder of arrays on arbitrary bytes, with arbitrary parameters. What decodes is encoded again and must come
-// back. Input: model (a byte), count (a byte), the parameters of each symbol, then the coded data.
+// back. Input: which model, how many symbols, the parameters of each, then the coded data.
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include "base/error.h"
@@ -32,28 +33,32 @@ class Input {
   size_t left_;
 };
 
-template <class Model>
-void check(const Model& model, const Input& input) {
-  std::vector<int32_t> symbols(model.count), again(model.count);
+template <class Model, class... Arguments>
+void check(const Input& input, const Arguments&... arguments) {
+  std::optional<Model> model;
+  std::vector<int32_t> symbols, again;
   try {
-    wyner::decode_array(model, input.data(), input.size(), 1, symbols.data());
+    model.emplace(arguments...);
+    symbols.resize(model->count());
+    wyner::decode_array(*model, input.data(), input.size(), 1, symbols.data());
   } catch (const wyner::Error&) {
     return;
   }
   // An encoder's output must decode: an Error from here on is a finding.
-  const int streams = model.count > 1 ? 2 : 1;
-  const std::vector<uint8_t> coded = wyner::encode_array(model, symbols.data(), streams, 1);
-  wyner::decode_array(model, coded.data(), coded.size(), 1, again.data());
+  const int streams = symbols.size() > 1 ? 2 : 1;
+  const std::vector<uint8_t> coded = wyner::encode_array(*model, symbols.data(), streams, 1);
+  again.resize(symbols.size());
+  wyner::decode_array(*model, coded.data(), coded.size(), 1, again.data());
   if (again != symbols) std::abort();
 }
 
-void check_tables(Input& input, size_t count) {
+void check_tables(Input& input) {
   std::vector<uint32_t> rows{0};
   for (int symbols = input.take<uint8_t>() % 32; symbols > 0; --symbols)
     rows.push_back(rows.back() + input.take<uint16_t>() % 4096);
   rows.push_back(65536);
-  const std::vector<int32_t> index(count, 0);
-  check(wyner::TableModel{rows.data(), 1, int32_t(rows.size() - 1), index.data(), count}, input);
+  const std::vector<int32_t> index(input.take<uint16_t>() % 512, 0);
+  check<wyner::TableModel>(input, rows.data(), size_t{1}, rows.size() - 1, index.data(), index.size());
 }
 
 wyner::Alphabet take_alphabet(Input& input) {
@@ -66,18 +71,18 @@ wyner::Alphabet take_alphabet(Input& input) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Input input(data, size);
   const int choice = input.take<uint8_t>() % 9;
-  const size_t count = input.take<uint8_t>() % 16;
   if (choice == 8) {
-    check_tables(input, count);
+    check_tables(input);
     return 0;
   }
+  const size_t count = input.take<uint8_t>() % 16;
   const wyner::Alphabet alphabet = take_alphabet(input);
-  const int components = choice < 3 ? 1 : choice - 2;
+  const size_t components = choice < 3 ? 1 : choice - 2;
   std::vector<int32_t> weight, location;
   std::vector<uint8_t> scale;
   for (size_t i = 0; i < count; ++i) {
     int32_t rest = wyner::kWeightSum;
-    for (int j = 0; j < components; ++j) {
+    for (size_t j = 0; j < components; ++j) {
       weight.push_back(j + 1 == components ? rest : input.take<uint16_t>() % (rest + 1));
       rest -= weight.back();
       location.push_back(input.take<int32_t>() >> 5);
@@ -85,8 +90,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
   }
   if (choice < 3)
-    check(wyner::ParametricModel{wyner::Kind(choice), location.data(), scale.data(), alphabet, count}, input);
+    check<wyner::ParametricModel>(input, wyner::Kind(choice), location.data(), scale.data(), count, alphabet);
   else
-    check(wyner::MixtureModel{weight.data(), location.data(), scale.data(), components, alphabet, count}, input);
+    check<wyner::MixtureModel>(input, weight.data(), location.data(), scale.data(), count, components, alphabet);
   return 0;
 }

@@ -36,7 +36,7 @@ class Tables:
     cdfs: integers (K, M + 1), rows of cumulative counts that rise strictly from 0 to 65536, for the symbols
     0..M-1. index: integers in 0..K-1, of the shape of the symbols.
 
-    Raises UsageError for wrong shapes or types, and when used for values that are out of range.
+    Raises UsageError for wrong shapes or types and for values that are out of range.
     """
 
     cdfs: npt.ArrayLike
@@ -62,7 +62,7 @@ class Parametric:
     Both arrays broadcast to the shape of the symbols.
     low, high: least and greatest symbol, in -65536..65535, at most 65536 values.
 
-    Raises UsageError for wrong shapes or types, and when used for values that are out of range.
+    Raises UsageError for wrong shapes or types and for values that are out of range.
     """
 
     kind: str
@@ -96,7 +96,7 @@ class LogisticMixture:
     weight: integers >= 0, shape (..., K), whose sum over the last axis is 65536. location, scale, low, high:
     as of ``Parametric``. The arrays broadcast to one shape, which is that of the symbols and an axis more.
 
-    Raises UsageError for wrong shapes or types, and when used for values that are out of range.
+    Raises UsageError for wrong shapes or types and for values that are out of range.
     """
 
     weight: npt.ArrayLike
@@ -135,7 +135,7 @@ def encode(symbols: npt.ArrayLike, model: Model, *, streams: int = 1, threads: i
     streams: parts that can be coded at once, 1..65536 and at most one a symbol; each costs a few bytes.
     threads: >= 1; never changes the result.
 
-    Raises UsageError for symbols outside the model, and for settings or parameters that are out of range.
+    Raises UsageError for symbols outside the model and for settings that are out of range.
     """
     data: bytes = model._coder.encode(_symbols(symbols, model), streams, _threads(threads))
     return data

@@ -130,6 +130,16 @@ def test_reference_agrees(kind: str, seed: int, count: int, streams: int) -> Non
     np.testing.assert_array_equal(case.reference(data), case.symbols)
 
 
+@pytest.mark.parametrize("symbols", [1, 2, 3, 17, 256, 257, 65535, 65536])
+def test_few_tables_for_many_symbols(symbols: int) -> None:
+    """Decoders then look symbols up: every symbol near an edge or a 256th count."""
+    cdfs = random_cdfs(np.random.default_rng(symbols), 2, symbols)
+    points = np.add.outer(np.arange(0, 65537, 256), [-1, 0, 1]).ravel().clip(0, 65535)
+    values = np.stack([np.searchsorted(row, points, "right") - 1 for row in cdfs])
+    model = coder.Tables(cdfs, np.repeat([[0], [1]], points.size, axis=1))
+    np.testing.assert_array_equal(coder.decode(coder.encode(values, model), model), values)
+
+
 def test_shapes_are_kept() -> None:
     model = coder.Parametric("laplace", np.zeros((3, 1), int), np.arange(60, 65), -9, 9)
     symbols = np.random.default_rng(0).integers(-9, 10, (3, 5)).astype(np.int8)
