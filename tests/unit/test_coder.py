@@ -150,6 +150,31 @@ def test_shapes_are_kept() -> None:
     assert coder.decode(coder.encode(np.full((2, 3), 4), mixture), mixture).tolist() == [[4] * 3] * 2
 
 
+PINNED = {
+    "tables": "02060000000054bc000147fb4a6880",
+    "logistic": "020e00000000000000147fe3f87ed518927d199ff66fc3e37237ce38c4",
+    "laplace": "020f00000000000000028ffcf98b979760a0c3ffe6dd0a43a48b224a",
+    "gaussian": "0214000000000000000000ffff00ffff01fffe0421f09dbf6bc14268c2c9df81aa60",
+    "mixture": "0205454bc9a28991839841e3200e14d5c663a20d80",
+}
+
+
+@pytest.mark.parametrize("name", PINNED)
+def test_the_format_stays(name: str) -> None:
+    """Bytes of version 1."""
+    i = np.arange(24)
+    if name == "tables":
+        model: coder.Model = coder.Tables([[0, 1, 60000, 65536], [0, 30000, 50000, 65536]], i % 2)
+    elif name == "mixture":
+        location, scale = np.add.outer(256 * i, [0, -900, 77]), np.add.outer(9 * i, [0, 20, 40])
+        model = coder.LogisticMixture([6000, 9536, 50000], location, scale, -3, 200)
+    else:
+        model = coder.Parametric(name, 293 * i, 10 * i, 0, 255)
+    symbols = i * i // 9 % (3 if name == "tables" else 60)
+    assert coder.encode(symbols, model, streams=2).hex() == PINNED[name]
+    np.testing.assert_array_equal(coder.decode(bytes.fromhex(PINNED[name]), model), symbols)
+
+
 # --- code lengths -------------------------------------------------------------------------------
 
 
