@@ -27,6 +27,7 @@ LOCATION_STEPS = 256
 """Steps of a location between one symbol and the next."""
 WEIGHT_SUM = 65536
 """Sum of the weights of a mixture."""
+MAX_STREAMS = 65536
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +138,8 @@ def encode(symbols: npt.ArrayLike, model: Model, *, streams: int = 1, threads: i
 
     Raises UsageError for symbols outside the model and for settings that are out of range.
     """
+    if not 1 <= streams <= MAX_STREAMS:
+        raise UsageError(f"streams must be in 1..{MAX_STREAMS}")
     data: bytes = model._coder.encode(_symbols(symbols, model), streams, _threads(threads))
     return data
 

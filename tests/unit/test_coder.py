@@ -324,6 +324,7 @@ BAD = {
     "another shape": lambda: coder.encode([0, 0], ONE),
     "no streams": lambda: coder.encode([0], ONE, streams=0),
     "more streams than symbols": lambda: coder.encode([0], ONE, streams=2),
+    "too many streams": lambda: coder.encode([0], ONE, streams=2**40),
     "no threads": lambda: coder.decode(b"\1", ONE, threads=0),
     "a table that does not rise": lambda: coder.encode([0], coder.Tables([[0, 5, 5, 65536]], [0])),
     "a table that begins above 0": lambda: coder.encode([0], coder.Tables([[1, 5, 65536]], [0])),
