@@ -6,6 +6,7 @@
 
 namespace nb = nanobind;
 
+void bind_array_coder(nb::module_& m);
 void bind_coder(nb::module_& m);
 void bind_container(nb::module_& m);
 void bind_decode(nb::module_& m);
@@ -21,6 +22,7 @@ NB_MODULE(_native, m) {
   m.def("active_isa", [] { return wyner::isa_name(wyner::active_isa()); },
         "Name of the instruction set the kernels use: 'v2', 'v3', 'v4' or 'base'.");
   register_errors();
+  bind_array_coder(m);
   bind_coder(m);
   bind_container(m);
   bind_side_inputs(m);  // before those whose arguments it defines

@@ -15,9 +15,10 @@ constexpr int kPastEnd = 16;  // zero bytes a decoder may read past the end of t
 
 class RangeEncoder {
  public:
-  // Interval [lo, hi) out of 2^16.
+  // Interval [lo, hi) out of 2^kBits, kBits <= 24.
+  template <int kBits = kProbBits>
   void interval(uint32_t lo, uint32_t hi) {
-    const uint64_t r = range_ >> kProbBits;
+    const uint64_t r = range_ >> kBits;
     add(r * lo);
     range_ = r * (hi - lo);
     normalise();
@@ -64,7 +65,9 @@ class RangeEncoder {
 
   void normalise() {
     while (range_ < (uint64_t{1} << 32)) {
-      for (int shift = 56; shift >= 32; shift -= 8) bytes_.push_back(uint8_t(low_ >> shift));
+      const uint32_t word = __builtin_bswap32(uint32_t(low_ >> 32));
+      const auto* first = reinterpret_cast<const uint8_t*>(&word);
+      bytes_.insert(bytes_.end(), first, first + 4);
       low_ <<= 32;
       range_ <<= 32;
     }
@@ -73,6 +76,12 @@ class RangeEncoder {
   uint64_t low_ = 0;
   uint64_t range_ = ~uint64_t{0};
   std::vector<uint8_t> bytes_;
+};
+
+// Where in 0..2^kBits the next symbol lies, in a form that is compared with edges without a division.
+struct RangePoint {
+  uint64_t code, unit;
+  bool below(uint32_t edge) const { return code < unit * edge; }
 };
 
 class RangeDecoder {
@@ -85,6 +94,14 @@ class RangeDecoder {
   // The unit r of probability: an interval [lo, hi) holds the code if r*lo <= code < r*hi.
   uint64_t unit() const { return range_ >> kProbBits; }
   uint64_t code() const { return code_; }
+
+  // The same as a pair, for probabilities out of 2^kBits, kBits <= 24. Below 2^kBits, or the data is corrupt.
+  template <int kBits>
+  RangePoint point() const {
+    const RangePoint result{code_, range_ >> kBits};
+    if (!result.below(uint32_t{1} << kBits)) corrupt("range decoder: code outside the range");
+    return result;
+  }
 
   void consume(uint64_t unit, uint32_t lo, uint32_t hi) {
     code_ -= unit * lo;

@@ -10,7 +10,7 @@ LAYERS = [
     ("errors",),
     ("image", "orientation", "pil_modes"),
     ("_native",),
-    ("container",),
+    ("coder", "container"),
     ("metrics", "io", "png16", "pnm"),
     ("nn", "reference"),
     ("codecs",),

@@ -21,14 +21,14 @@ class RangeDecoder:
         self._range = (1 << 64) - 1
         self._code = (self._word() << 32) | self._word()
 
-    def interval(self, lower_edge: Callable[[int], int], count: int) -> int:
+    def interval(self, lower_edge: Callable[[int], int], count: int, bits: int = 16) -> int:
         """Read one of `count` symbols; symbol i has the interval [lower_edge(i), lower_edge(i + 1)).
 
-        `lower_edge` increases strictly from lower_edge(0) = 0 to lower_edge(count) = 65536.
+        `lower_edge` increases strictly from lower_edge(0) = 0 to lower_edge(count) = 2^bits, bits <= 24.
         """
-        unit = self._range >> 16
+        unit = self._range >> bits
         target = self._code // unit  # r*lo <= code < r*hi  is the same as  lo <= target < hi
-        if target >= 65536:
+        if target >> bits:
             raise CorruptError("range decoder: code outside the range")
         first, last = 0, count - 1
         while first < last:
