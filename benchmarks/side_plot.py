@@ -21,6 +21,11 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 
 TARGET = RESULTS / "side_kitti.svg"
+COLOURS = {
+    "wyner, y at both ends (--side)": "#1d6fc9",
+    "wyner, y at the decoder (--refine)": "#d2691a",
+    "wyner without y": "#22884c",
+}
 SHOWN = ("NDIC+Balle2017", "DSIN", "NeuralDSC+latent_prior", "Balle2018(digitised)")
 
 
@@ -59,6 +64,7 @@ def small() -> dict[str, np.ndarray]:
 
 
 def draw(axes: Any, curves: dict[str, np.ndarray], title: str) -> None:
+    axes.set_prop_cycle(color=["#c5364a", "#7a55c7", "#0d8794", "#8b6334"])
     for name, points in curves.items():
         ours = name.startswith("wyner")
         axes.plot(

@@ -48,8 +48,8 @@ def native_runner(args: argparse.Namespace, image: np.ndarray) -> Any:
 
 def torch_runner(args: argparse.Namespace, image: np.ndarray) -> Any:
     import torch
-    from wyner._native import Fitter
 
+    from wyner._native import Fitter
     from wyner.nn.overfit import ModelSizes, TorchFitter
 
     torch.set_num_threads(args.threads)
