@@ -1,4 +1,4 @@
-"""One field and one warped picture from every instruction set and number of threads."""
+"""One field, warped and refined picture from every instruction set and number of threads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import forced_isa
 import numpy as np
 import pytest
 
-from wyner.codecs.side import align
+from wyner.codecs.side import align, network, refinement
 
 native = pytest.importorskip("wyner._native", reason="the native extension is not built")
 
@@ -41,6 +41,25 @@ def digest(threads: int) -> str:
             for part in align.warp(extremes, field, width, height, threads=threads):
                 result.update(part.tobytes())
     return result.hexdigest()
+
+
+def refined(threads: int) -> str:
+    """Of pictures refined by the part of them that the other one shows, and of what the network was given."""
+    result = hashlib.sha256()
+    for width, height, dtype in ((170, 99, np.uint8), (77, 130, np.uint16)):
+        x, y = pair(width, height, dtype)
+        planes = refinement.network_inputs(x, y, 2000, threads, least_valid=0)
+        assert planes is not None
+        result.update(planes.tobytes())
+        change = native.side_restore(planes, 2200, list(network.shipped()), threads)
+        result.update(refinement.changed(x, change).tobytes())
+    return result.hexdigest()
+
+
+@pytest.mark.parametrize("isa", ["v2", "v3", "v4"] if X86 else ["base"])
+def test_every_instruction_set_refines_alike(isa: str) -> None:
+    run = forced_isa.run(isa, "test_side_isa", "t.refined(1)", "t.refined(3)")
+    assert run.stdout.split() == [isa, refined(1), refined(1)], run.stderr
 
 
 @pytest.mark.parametrize("isa", ["v2", "v3", "v4"] if X86 else ["base"])
