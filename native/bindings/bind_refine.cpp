@@ -37,7 +37,8 @@ nb::object restored(const Planes& planes, int level, const std::vector<std::tupl
                     int threads) {
   const size_t count = planes.shape(0), height = planes.shape(1), width = planes.shape(2);
   require(count >= 1 && 4 * count < kMaxLayerInputs, "the number of planes is out of range");
-  require(height >= 1 && width >= 1 && height <= size_t{1} << 17 && width <= size_t{1} << 17, "the size is out of range");
+  constexpr size_t kMost = size_t{1} << 17;
+  require(height >= 1 && width >= 1 && height <= kMost && width <= kMost, "the size is out of range");
   require(level >= -32768 && level <= 32767 && threads >= 1, "level must fit 16 bits, threads be at least 1");
   std::vector<Layer> layers;
   for (const auto& layer : given) layers.push_back(layer_of(layer));

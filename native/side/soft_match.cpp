@@ -217,7 +217,9 @@ int64_t rounded(int64_t sum, int64_t count) {
 
 // What the neighbouring cells say of one row of pixels.
 struct RowSums {
-  explicit RowSums(int width, int planes) : sums(planes, std::vector<int64_t>(width)), squares(width), costs(width), weights(width) {}
+  RowSums(int width, int planes)
+      : sums(planes, std::vector<int64_t>(width)), squares(width), costs(width), weights(width) {}
+
   std::vector<std::vector<int64_t>> sums;
   std::vector<int64_t> squares, costs, weights;
 };
