@@ -65,9 +65,8 @@ class RangeEncoder {
 
   void normalise() {
     while (range_ < (uint64_t{1} << 32)) {
-      const uint32_t word = __builtin_bswap32(uint32_t(low_ >> 32));
-      const auto* first = reinterpret_cast<const uint8_t*>(&word);
-      bytes_.insert(bytes_.end(), first, first + 4);
+      const uint8_t word[] = {uint8_t(low_ >> 56), uint8_t(low_ >> 48), uint8_t(low_ >> 40), uint8_t(low_ >> 32)};
+      bytes_.insert(bytes_.end(), word, word + sizeof word);
       low_ <<= 32;
       range_ <<= 32;
     }
