@@ -15,4 +15,9 @@ struct Error : std::runtime_error {
 
 [[noreturn]] inline void corrupt(const std::string& message) { throw Error(ErrorKind::corrupt, message); }
 
+// Throws Error (argument) unless `holds`.
+inline void require(bool holds, const char* message) {
+  if (!holds) throw Error(ErrorKind::argument, message);
+}
+
 }  // namespace wyner

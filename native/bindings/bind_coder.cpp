@@ -7,15 +7,12 @@
 
 namespace nb = nanobind;
 using namespace nb::literals;
+using wyner::require;
 
 namespace {
 
 using Steps = nb::ndarray<const uint32_t, nb::shape<-1, 3>, nb::c_contig, nb::device::cpu>;
 using Ints = nb::ndarray<const int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-
-void require(bool holds, const char* message) {
-  if (!holds) throw wyner::Error(wyner::ErrorKind::argument, message);
-}
 
 // A row (n, a, b): the interval [a, b) if n is 0, otherwise the n-bit number a.
 struct Step {

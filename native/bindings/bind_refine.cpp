@@ -1,7 +1,6 @@
 // Bindings of refinement by a side picture at the decoder (docs/spec/refine.md).
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
-#include <nanobind/stl/pair.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
@@ -13,6 +12,7 @@
 
 namespace nb = nanobind;
 using namespace nb::literals;
+using wyner::require;
 using namespace wyner::side;
 
 namespace {
@@ -20,10 +20,6 @@ namespace {
 using Planes = nb::ndarray<const int16_t, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
 using Weights = nb::ndarray<const int16_t, nb::ndim<4>, nb::c_contig, nb::device::cpu>;
 using Biases = nb::ndarray<const int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-
-void require(bool holds, const char* message) {
-  if (!holds) throw wyner::Error(wyner::ErrorKind::argument, message);
-}
 
 Layer layer_of(const std::tuple<Weights, Biases, int>& given) {
   const auto& [weights, biases, shift] = given;

@@ -13,6 +13,7 @@
 
 namespace nb = nanobind;
 using namespace nb::literals;
+using wyner::require;
 using namespace wyner::side;
 
 namespace {
@@ -22,10 +23,6 @@ using Vectors = nb::ndarray<const int16_t, nb::shape<-1, -1, 2>, nb::c_contig, n
 using Mask = nb::ndarray<const uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
 constexpr size_t kMaxSamples = size_t{1} << 31;
-
-void require(bool holds, const char* message) {
-  if (!holds) throw wyner::Error(wyner::ErrorKind::argument, message);
-}
 
 void check_size(int64_t width, int64_t height) {
   require(width > 0 && height > 0, "the picture is empty");

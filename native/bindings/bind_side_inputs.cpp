@@ -10,6 +10,7 @@
 
 namespace nb = nanobind;
 using namespace nb::literals;
+using wyner::require;
 using namespace wyner::overfit;
 
 namespace {
@@ -18,10 +19,6 @@ template <class Sample>
 using Samples = nb::ndarray<const Sample, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
 using Mask = nb::ndarray<const uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using IntPlane = nb::ndarray<const int32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-
-void require(bool holds, const char* message) {
-  if (!holds) throw wyner::Error(wyner::ErrorKind::argument, message);
-}
 
 template <class Sample>
 SideInputs of_picture(const Samples<Sample>& warped, const Mask& valid, bool planes) {

@@ -8,16 +8,13 @@
 
 namespace nb = nanobind;
 using namespace nb::literals;
+using wyner::require;
 
 namespace {
 
 using Matrix = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Vector = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Ints = nb::ndarray<const int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-
-void require(bool holds, const char* message) {
-  if (!holds) throw wyner::Error(wyner::ErrorKind::argument, message);
-}
 
 nb::object low_rank_matrix(Matrix probes, Matrix images) {
   const size_t r = probes.shape(0), n = probes.shape(1);

@@ -15,10 +15,6 @@
 
 namespace wyner {
 
-inline void require(bool holds, const char* message) {
-  if (!holds) throw Error(ErrorKind::argument, message);
-}
-
 inline void check_alphabet(Alphabet a) {
   require(-kMaxEdge <= a.low && a.low <= a.high && a.high < kMaxEdge, "low..high must lie in -65536..65535");
   require(a.high - a.low < kMaxSymbols, "low..high must be at most 65536 values");
