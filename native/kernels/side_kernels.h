@@ -25,7 +25,7 @@ struct SideKernels {
   // Adds the squares of the differences of two rows to `sums`.
   void (*add_squares)(const int16_t* a, const int16_t* b, int width, int32_t* sums);
   // What a cell's beliefs say of its neighbour's: p, `count` numbers (a multiple of kSideStripes), over their
-  // sum, spread to labels nearby, and a little to all. p has two zeros before and behind, as out must get.
+  // sum, spread to labels nearby, and a little to all. p has two zeros before and behind; out needs none.
   void (*spread)(const float* p, int count, float* out);
 };
 

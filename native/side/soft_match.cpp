@@ -111,13 +111,13 @@ std::array<float, kSteps> likelihood_table() {
   return table;
 }
 
-// Mean squared differences are in units of 1/1024 squared, twice over: contrast is of twice the luma.
+// A cost of one 8-bit step squared in each pixel: contrasts are in 1/8 steps, and costs were shifted by 4.
 double window_unit(const Search& search) {
   const int side = search.cell + 2 * kWindowReach;
   return 64.0 * side * side / 16;
 }
 
-void likelihoods(const Compared& compared, const Search& search, Beliefs& out, IntPlane& scaled, int threads) {
+void likelihoods(const Compared& compared, const Search& search, Beliefs& out, IntPlane& least_costs, int threads) {
   const std::array<float, kSteps> table = likelihood_table();
   const float steps = float(8 / (window_unit(search) * search.temperature));
   parallel_parts(out.rows, threads, [&](int begin, int end) {
@@ -132,7 +132,7 @@ void likelihoods(const Compared& compared, const Search& search, Beliefs& out, I
           const float step = float(costs[size_t(l) * out.columns + c] - least) * steps;
           p[l] = table[int(std::min(step, float(kSteps - 1)))];
         }
-        scaled.row(row)[c] = least;
+        least_costs.row(row)[c] = least;
       }
     }
   });

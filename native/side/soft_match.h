@@ -11,8 +11,8 @@ namespace wyner::side {
 
 // How displacements are weighed. Labels are horizontal displacements low..high, x + label in the side picture,
 // each with the same vertical one. cell: even, the size of the squares of pixels that share probabilities.
-// blur: binomial filters of the side picture before it is compared. temperature: the mean square difference,
-// in 8-bit steps, that halves a likelihood, or about so.
+// blur: binomial filters of the side picture before it is compared. temperature: half the mean square
+// difference, in 8-bit steps, that makes a likelihood e times less.
 struct Search {
   int low, high, vertical, cell, blur, temperature;
 };

@@ -32,7 +32,8 @@ class Example:
     """A crop of a picture.
 
     change: (3, H, W), what its planes lack. right, wrong: (INPUTS, H, W), what the network is given with the
-    right and with a wrong side picture. level: that of the picture. error: mean square of ``change`` in RGB.
+    right and with a wrong side picture. level, error: those of the whole picture; error is the mean square
+    in R, G and B of what it lacks, in 8-bit steps.
     """
 
     change: npt.NDArray[np.int16]
@@ -107,12 +108,12 @@ def examples_of(
     height, width = decoded.shape[:2]
     rows, columns = (min(crop, size) // 2 * 2 for size in (height, width))
     rng = np.random.default_rng(seed)
+    error = max(float(square_error(torch.from_numpy(change[None].astype(np.float32)) / UNIT)), 1e-3)
     found = []
     for _ in range(min(5, max(1, height * width // (128 * 256)))):
         r, c = int(rng.integers(0, height - rows + 1)), int(rng.integers(0, width - columns + 1))
         cut = [a[:, r : r + rows, c : c + columns].copy() for a in (change, given, other)]
-        error = float(square_error(torch.from_numpy(change[None].astype(np.float32)) / UNIT))
-        found.append(Example(cut[0], cut[1], cut[2], level, max(error, 1e-3)))
+        found.append(Example(cut[0], cut[1], cut[2], level, error))
     return found
 
 
