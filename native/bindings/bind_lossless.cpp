@@ -8,6 +8,7 @@
 
 #include "bindings/convert.h"
 #include "lossless/codec.h"
+#include "lossless/screen.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -27,10 +28,30 @@ void construct(Model* self, const std::array<int, 7>& sizes, Weights weights, Bi
                               {biases.data(), biases.data() + biases.size()}));
 }
 
+Shape shape_of(int width, int height, int channels, int maxval) {
+  const Shape shape{width, height, channels, maxval};
+  check(shape);
+  return shape;
+}
+
+// Throws Error (argument) unless the samples are a picture of this maxval.
+Shape shape_of(const Samples& samples, int maxval) {
+  require(samples.shape(0) <= INT32_MAX && samples.shape(1) <= INT32_MAX && samples.shape(2) <= 3,
+          "the size is out of range");
+  const Shape shape = shape_of(int(samples.shape(1)), int(samples.shape(0)), int(samples.shape(2)), maxval);
+  for (size_t i = 0; i < samples.size(); ++i) require(samples.data()[i] <= maxval, "a sample is larger than maxval");
+  return shape;
+}
+
+nb::object to_samples(std::vector<uint16_t> out, const Shape& shape) {
+  return nb::cast(to_array(std::move(out), {size_t(shape.height), size_t(shape.width), size_t(shape.channels)}));
+}
+
+size_t count_of(const Shape& shape) { return size_t(shape.width) * size_t(shape.height) * size_t(shape.channels); }
+
 nb::bytes encoded(const Model& model, Samples samples, int maxval, int threads) {
   require(threads >= 1, "threads must be at least 1");
-  require(samples.shape(0) <= INT32_MAX && samples.shape(1) <= INT32_MAX, "the size is out of range");
-  const Shape shape{int(samples.shape(1)), int(samples.shape(0)), int(samples.shape(2)), maxval};
+  const Shape shape = shape_of(samples, maxval);
   std::vector<uint8_t> out;
   {
     nb::gil_scoped_release release;
@@ -40,14 +61,34 @@ nb::bytes encoded(const Model& model, Samples samples, int maxval, int threads) 
 }
 
 nb::object decoded(const Model& model, nb::bytes data, int width, int height, int channels, int maxval, int threads) {
-  require(threads >= 1 && width >= 1 && height >= 1 && (channels == 1 || channels == 3), "an argument is out of range");
-  std::vector<uint16_t> out(size_t(width) * size_t(height) * size_t(channels));
+  require(threads >= 1, "threads must be at least 1");
+  const Shape shape = shape_of(width, height, channels, maxval);
+  std::vector<uint16_t> out(count_of(shape));
   {
     nb::gil_scoped_release release;
-    decode(model, static_cast<const uint8_t*>(data.data()), data.size(), {width, height, channels, maxval}, threads,
-           out.data());
+    decode(model, static_cast<const uint8_t*>(data.data()), data.size(), shape, threads, out.data());
   }
-  return nb::cast(to_array(std::move(out), {size_t(height), size_t(width), size_t(channels)}));
+  return to_samples(std::move(out), shape);
+}
+
+nb::bytes screen_encoded(Samples samples, int maxval) {
+  const Shape shape = shape_of(samples, maxval);
+  std::vector<uint8_t> out;
+  {
+    nb::gil_scoped_release release;
+    out = screen_encode(samples.data(), shape);
+  }
+  return nb::bytes(out.data(), out.size());
+}
+
+nb::object screen_decoded(nb::bytes data, int width, int height, int channels, int maxval) {
+  const Shape shape = shape_of(width, height, channels, maxval);
+  std::vector<uint16_t> out(count_of(shape));
+  {
+    nb::gil_scoped_release release;
+    screen_decode(static_cast<const uint8_t*>(data.data()), data.size(), shape, out.data());
+  }
+  return to_samples(std::move(out), shape);
 }
 
 }  // namespace
@@ -63,4 +104,8 @@ void bind_lossless(nb::module_& m) {
            "Samples (H, W, C) uint16 of a payload. Raises CorruptError.")
       .def_prop_ro("macs_per_pixel", [](const Model& model) { return macs_per_pixel(model.sizes); },
                    "Multiply-accumulates for a pixel.");
+  m.def("screen_encode", &screen_encoded, "samples"_a, "maxval"_a,
+        "Payload of samples (H, W, C) uint16, C 1 or 3, by section 8 of docs/spec/lossless.md. Raises ValueError.");
+  m.def("screen_decode", &screen_decoded, "data"_a, "width"_a, "height"_a, "channels"_a, "maxval"_a,
+        "Samples (H, W, C) uint16 of such a payload. Raises CorruptError.");
 }

@@ -106,13 +106,13 @@ bool codable(const Ranges& ranges) {
 
 int depth_of(const Shape& shape) { return shape.maxval > 255 ? 8 : 0; }
 
+}  // namespace
+
 void check(const Shape& s) {
   require(s.width >= 1 && s.height >= 1 && s.width <= kMaxSide && s.height <= kMaxSide, "lossless: the size is out of range");
   require((s.channels == 1 || s.channels == 3) && (s.maxval == 255 || s.maxval == 65535),
           "lossless: channels must be 1 or 3, maxval 255 or 65535");
 }
-
-}  // namespace
 
 std::vector<uint8_t> encode(const Model& model, const uint16_t* samples, const Shape& shape, int threads) {
   check(shape);

@@ -14,6 +14,9 @@ struct Shape {
   int width, height, channels, maxval;
 };
 
+// Throws Error (argument) if a size, the channels or maxval are not as above.
+void check(const Shape& shape);
+
 // The result does not depend on `threads`.
 std::vector<uint8_t> encode(const Model& model, const uint16_t* samples, const Shape& shape, int threads);
 

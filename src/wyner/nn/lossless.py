@@ -114,7 +114,8 @@ class LevelConv(Conv):
 
     def at(self, x: Tensor, level: Tensor) -> Tensor:
         """x (B, inputs, h, w), level (B) of 0..LEVELS-1."""
-        return self(x) + self.of_level[level][:, :, None, None].to(x.dtype)
+        chosen = level[:, None] == torch.arange(LEVELS, device=level.device)
+        return self(x) + (chosen.to(x.dtype) @ self.of_level.to(x.dtype))[:, :, None, None]
 
 
 class UNet(nn.Module):
@@ -219,7 +220,7 @@ class Lossless(nn.Module):
             torch.stack([known.base for known in knowns]),
             torch.stack([known.spread for known in knowns]),
             torch.stack([planes[phase] for phase in PHASES]),
-            pixels.new_tensor([0.0, -255.0, -255.0]).view(3, 1, 1),
+            -255.0 * (torch.arange(CHANNELS, device=pixels.device) > 0).view(CHANNELS, 1, 1),
         )
         return bits.sum((0, 3, 4))
 

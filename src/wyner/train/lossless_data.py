@@ -90,13 +90,16 @@ class Pictures:
 class Crops:
     """Batches of all levels from a folder's pictures, the same for the same seed and step on one device."""
 
-    def __init__(self, paths: list[Path], device: str, *, size: int = 128, seed: int = 0) -> None:
+    def __init__(
+        self, paths: list[Path], device: str, *, size: int = 128, seed: int = 0, odds: tuple[float, ...] = LEVEL_ODDS
+    ) -> None:
+        """odds: of each level; their sum is 1."""
         exact = [p for p in paths if is_exact(p)]
         lossy = [p for p in paths if not is_exact(p)]
         sources = [(exact, s) for s in EXACT_SCALES] + [(lossy, s) for s in (*LOSSY_SCALES, 1.0)]
         self.sources = [(Pictures(files, s, device), s) for files, s in sources if files]
         self.lossy_whole = (lossy, 1.0) in sources and bool(lossy)
-        self.size, self.seed, self.device = size, seed, device
+        self.size, self.seed, self.device, self.odds = size, seed, device, odds
         self.generator = torch.Generator(device=device)
 
     def _usable(self, level: int) -> list[Pictures]:
@@ -112,7 +115,7 @@ class Crops:
     def batch(self, step: int, count: int) -> Batch:
         self.generator.manual_seed(self.seed * 1_000_003 + step)
         rng = np.random.default_rng((self.seed, step))
-        counts = [int(np.floor(count * odds + rng.random())) for odds in LEVEL_ODDS]
+        counts = [int(np.floor(count * odds + rng.random())) for odds in self.odds]
         counts[0] = count - sum(counts[1:])
         parts, levels = [], []
         for level, number in enumerate(counts):
@@ -122,7 +125,8 @@ class Crops:
                 if n:
                     parts.append(source.crops(int(n), self.size, 2**level, self.generator))
             levels += [level] * number
-        weights = [LEVEL_PARTS[level] / LEVEL_ODDS[level] for level in levels]
+        parts_of = LEVEL_PARTS if len(self.odds) > 1 else (1.0,)
+        weights = [parts_of[level] / self.odds[level] for level in levels]
         return Batch(
             to_ycocg(torch.cat(parts)).float(),
             torch.tensor(levels, device=self.device),
