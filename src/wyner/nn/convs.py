@@ -1,4 +1,4 @@
-"""The convolutions of learned transforms: 5x5, halving or doubling the picture's sides (Ballé et al. 2017)."""
+"""The convolutions of learned transforms: 5x5, halving or doubling the sides (Ballé et al. 2017)."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ passes the gradient (Theis et al. 2017), while probabilities are still those of 
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -70,7 +71,7 @@ class FactorisedPrior(nn.Module):
         sizes = (1, *filters, 1)
         scale = first_scale ** (1 / (len(filters) + 1))
         self.matrices, self.biases, self.factors = (nn.ParameterList() for _ in range(3))
-        for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+        for inputs, outputs in pairwise(sizes):
             first = math.log(math.expm1(1 / (scale * outputs)))
             self.matrices.append(nn.Parameter(torch.full((channels, outputs, inputs), first)))
             self.biases.append(nn.Parameter(torch.rand(channels, outputs, 1) - 0.5))
@@ -114,7 +115,7 @@ class GaussianConditional(nn.Module):
     def forward(
         self, y: Tensor, scales: Tensor, means: Tensor | None = None, mode: Mode = "noise"
     ) -> tuple[Tensor, Tensor]:
-        """y_hat and likelihoods of y (B, C, H, W); scales (at least 2^-4.5 is used) and means broadcast to it.
+        """y_hat and likelihoods of y (B, C, H, W); scales (at least 2^-4.5) and means broadcast.
 
         With means the differences from them are quantised (Minnen, Ballé and Toderici 2018).
         """
