@@ -2,7 +2,8 @@
 
     python tools/pack_runs.py models.tar.xz RUN...
 
-A run without a checkpoint is left out. The archive is replaced in one rename.
+A run without a checkpoint is left out; of those called base-... only what tells of them is kept. The archive
+is replaced in one rename.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ def main(target: Path, runs: list[Path]) -> None:
         for run in runs:
             if not (run / CHECKPOINT).exists():
                 continue
-            members = {"weights.safetensors": half_weights(run / CHECKPOINT)}
-            members |= {name: (run / name).read_bytes() for name in (LOG, "config.json")}
+            members = {name: (run / name).read_bytes() for name in (LOG, "config.json")}
+            if not run.name.startswith("base-"):
+                members["weights.safetensors"] = half_weights(run / CHECKPOINT)
             for name, data in members.items():
                 member = tarfile.TarInfo(f"{run.name}/{name}")
                 member.size = len(data)

@@ -39,7 +39,7 @@ variant() { # PRESET NAME ARGUMENT...
 }
 
 pack() {
-    python3 tools/pack_runs.py "$out/models.tar.xz" "$runs"/hyperprior-*/ "$runs"/factorised-*/ || true
+    python3 tools/pack_runs.py "$out/models.tar.xz" "$runs"/*/ || true
 }
 
 alive() { # PID...: whether one of them runs
