@@ -14,6 +14,10 @@ def add_train(commands: Commands, add_command: AddCommand) -> None:
     inner = parser.add_subparsers(dest="train", required=True, metavar="COMMAND")
     learned = add_command(inner, "learned", "train.learned", "train a learned lossy codec on pictures")
     add_training(learned, "folder of pictures, or tar file of them")
+    export = add_command(inner, "export", "train.export", "make the file of a model that codecs take")
+    export.add_argument("run_folder", metavar="DIR", help="folder of a run of train learned")
+    export.add_argument("-o", dest="output", required=True, metavar="FILE", help="NAME.safetensors")
+    export.add_argument("-f", "--force", action="store_true", help="overwrite an existing file")
 
 
 def add_training(parser: argparse.ArgumentParser, data: str) -> None:

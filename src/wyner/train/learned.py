@@ -9,14 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from ..errors import UsageError
+from ..nn import safetensors
 from ..nn.entropy import Mode
+from ..nn.frozen import model_file
 from ..nn.learned import LearnedCodec, ModelConfig
 from ..nn.perceptual import LpipsDistance, MsSsim
 from .config import from_table
-from .loop import Draw, Loop, LoopSettings, join_ranks
+from .loop import CHECKPOINT, LOG, Draw, Loop, LoopSettings, join_ranks
 from .pictures import Crops, read_pictures
 
 
@@ -115,3 +119,27 @@ def train(
         (folder / "config.json").write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n")
     loop.run(report)
     return model
+
+
+def export(folder: Path) -> bytes:
+    """The file of the model (docs/spec/learned.md, section 2) that a run has come to.
+
+    folder: with config.json, log.jsonl and a checkpoint, or weights.safetensors in its place, as
+    tools/pack_runs.py leaves it. Raises UsageError when something is missing, and as ``freeze``.
+    """
+    try:
+        tables = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        log = (folder / LOG).read_text(encoding="utf-8").splitlines()
+        if (folder / CHECKPOINT).exists():
+            state = torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)["model"]
+        else:
+            arrays, _ = safetensors.read((folder / "weights.safetensors").read_bytes())
+            state = {name: torch.from_numpy(array.astype(np.float32)) for name, array in arrays.items()}
+    except OSError as error:
+        raise UsageError(f"{folder} is not the folder of a run: {error}") from None
+    config = LearnedConfig.of(tables)
+    model = LearnedCodec(config.model)
+    model.load_state_dict(state)
+    about = {name: tables[name] for name in ("loss", "loop")} | {"last": json.loads(log[-1])}
+    about["lambda_range"] = list(config.model.lambda_range)
+    return model_file(model, about)
