@@ -57,7 +57,7 @@ def freeze(model: LearnedCodec) -> Arrays:
     }
     lam = torch.tensor(level_lambdas(model.config.lambda_range)).float().to(model.gains.log2_gain.device)
     gain, inverse = (g[:, :, 0, 0].double().cpu().numpy() for g in model.gains(lam))
-    tensors: Arrays = {**half, "gain": gain.astype(np.float32), "inverse": inverse.astype(np.float32)}
+    tensors: Arrays = {**half, "gain": gain.astype(np.float16), "inverse": inverse.astype(np.float16)}
     prior = model.prior
     if isinstance(prior, Hyperprior):
         tensors |= _hyperprior(prior, gain)
@@ -73,7 +73,7 @@ def freeze(model: LearnedCodec) -> Arrays:
 def _hyperprior(prior: Hyperprior, gain: npt.NDArray[np.float64]) -> Arrays:
     one = 2**FRACTION
     found: Arrays = {
-        "log2_gain": np.rint(np.log2(gain) * one).astype(np.int32),
+        "log2_gain": np.rint(np.log2(gain) * one).astype(np.int16),
         "integer_gain": np.rint(gain * one).astype(np.int32),
         **_tables("z", prior.density.cpu(), np.ones(prior.density.channels)),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-LEVELS = 128
+LEVELS = 256
 """Rates of a frozen codec, from its greatest lambda, level 0, to its least."""
 
 

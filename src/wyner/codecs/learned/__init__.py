@@ -87,8 +87,6 @@ def _head(payload: bytes) -> tuple[Model, int]:
     """The model and the level."""
     if len(payload) <= HASH_BYTES:
         raise CorruptError("the payload is truncated")
-    if payload[HASH_BYTES] >= LEVELS:
-        raise CorruptError("the payload has a level that there is not")
     return store.by_hash(payload[:HASH_BYTES]), payload[HASH_BYTES]
 
 
