@@ -1,12 +1,16 @@
 """wyner train: what users type, from pictures to a file that a codec takes."""
 
 import json
+import re
+import shlex
+import shutil
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
+from conftest import REPOSITORY  # noqa: E402
 from PIL import Image  # noqa: E402
 
 import wyner  # noqa: E402
@@ -85,3 +89,19 @@ def test_wrong_arguments_are_usage_errors(pictures, tmp_path, changes):
 
 def test_what_is_not_a_run_cannot_be_exported(tmp_path):
     assert main(["train", "export", str(tmp_path), "-o", str(tmp_path / "m.safetensors")]) == 2
+
+
+def test_the_guide(pictures, tmp_path, monkeypatch):
+    """The commands of docs/guide/train.md, with a small model and few steps."""
+    text = (REPOSITORY / "docs" / "guide" / "train.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^    (?:WYNER_MODELS=\. )?wyner ([^\n]*)$", text, re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WYNER_MODELS", ".")
+    pictures.rename("photos")
+    shutil.copy("photos/0.png", "photo.png")
+    for command in commands:
+        arguments = shlex.split(command.replace("cuda", "cpu"))
+        small = [*SMALL, *QUICK, "-x", "loop.steps=2"] if arguments[:2] == ["train", "learned"] else []
+        # What so small a model makes of a picture misses the target.
+        assert main([*arguments, *small]) in (0, 6), command
+    assert len(commands) == 4 and Image.open("decoded.png").size == (80, 72)

@@ -121,15 +121,14 @@ def train(
     return model
 
 
-def export(folder: Path) -> bytes:
-    """The file of the model (docs/spec/learned.md, section 2) that a run has come to.
+def restore(folder: Path) -> LearnedCodec:
+    """The model that a run has come to.
 
-    folder: with config.json, log.jsonl and a checkpoint, or weights.safetensors in its place, as
-    tools/pack_runs.py leaves it. Raises UsageError when something is missing, and as ``freeze``.
+    folder: with config.json and a checkpoint, or weights.safetensors in its place, as tools/pack_runs.py
+    leaves it. Raises UsageError when something is missing.
     """
     try:
-        tables = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        log = (folder / LOG).read_text(encoding="utf-8").splitlines()
+        config = LearnedConfig.of(json.loads((folder / "config.json").read_text(encoding="utf-8")))
         if (folder / CHECKPOINT).exists():
             state = torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)["model"]
         else:
@@ -137,9 +136,19 @@ def export(folder: Path) -> bytes:
             state = {name: torch.from_numpy(array.astype(np.float32)) for name, array in arrays.items()}
     except OSError as error:
         raise UsageError(f"{folder} is not the folder of a run: {error}") from None
-    config = LearnedConfig.of(tables)
     model = LearnedCodec(config.model)
     model.load_state_dict(state)
+    return model
+
+
+def export(folder: Path) -> bytes:
+    """The file of the model (docs/spec/learned.md, section 2) that a run has come to.
+
+    folder: as of ``restore``, with its log. Raises UsageError when something is missing, and as ``freeze``.
+    """
+    model = restore(folder)
+    tables = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    log = (folder / LOG).read_text(encoding="utf-8").splitlines()
     about = {name: tables[name] for name in ("loss", "loop")} | {"last": json.loads(log[-1])}
-    about["lambda_range"] = list(config.model.lambda_range)
+    about["lambda_range"] = list(model.config.lambda_range)
     return model_file(model, about)

@@ -24,11 +24,11 @@ def by_name(name: str) -> Model:
     if name.endswith(SUFFIX):
         if not Path(name).is_file():
             raise UsageError(f"there is no {name}")
-        return _load(name)
+        return _load(*_version(Path(name)))
     names = []
     for path in _files():
         if path.name.removesuffix(SUFFIX) == name:
-            return _load(str(path))
+            return _load(*_version(path))
         names.append(path.name.removesuffix(SUFFIX))
     raise UsageError(f"no model is called {name!r}; there are: {', '.join(sorted(names)) or 'none'}")
 
@@ -36,8 +36,8 @@ def by_name(name: str) -> Model:
 def by_hash(digest: bytes) -> Model:
     """The model that a file was made with. Raises UnavailableError, which says what to fetch."""
     for path in _files():
-        if _hash_of(str(path)) == digest:
-            return _load(str(path))
+        if _hash_of(*_version(path)) == digest:
+            return _load(*_version(path))
     raise UnavailableError(
         f"this file needs the model {digest.hex()}, which is not here: "
         f"put its {SUFFIX} file into a folder and name that in {FOLDERS}"
@@ -52,14 +52,20 @@ def _files() -> Iterator[Path]:
             yield from sorted(folder.glob(f"*{SUFFIX}"))
 
 
+def _version(path: Path) -> tuple[str, int, int]:
+    """A file as it is now: caches must not outlive it."""
+    status = path.stat()
+    return str(path), status.st_mtime_ns, status.st_size
+
+
 @functools.lru_cache(maxsize=4)
-def _load(path: str) -> Model:
+def _load(path: str, changed: int, size: int) -> Model:
     try:
         return Model(Path(path).read_bytes())
     except CorruptError as error:
         raise CorruptError(f"{path}: {error}") from None
 
 
-@functools.cache
-def _hash_of(path: str) -> bytes:
+@functools.lru_cache(maxsize=1000)
+def _hash_of(path: str, changed: int, size: int) -> bytes:
     return content_hash(Path(path).read_bytes())
