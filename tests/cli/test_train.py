@@ -51,6 +51,7 @@ def test_a_model_is_trained_exported_and_codes_pictures(pictures, tmp_path, monk
     assert train(pictures, run, 5) == 0  # goes on
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2, 3, 4, 5]
+    assert Image.open(run / "sheet.png").size == (6 * 64, 4 * 64)
     assert main(["train", "export", str(run), "-o", str(model)]) == 0
     assert "bytes, model" in capsys.readouterr().err
     monkeypatch.setenv("WYNER_MODELS", str(tmp_path))
@@ -79,6 +80,8 @@ def test_every_term_of_the_loss_is_logged(pictures, tmp_path):
         ["-x", "model.prior=best"],
         ["-x", "loop.steps=many"],
         ["-x", "noequals"],
+        ["-x", "loss.crop=72"],
+        ["-x", "loss.beta=1"],
         ["--start", "nowhere"],
         ["--data", "nowhere"],
     ],
