@@ -73,7 +73,7 @@ def export(arguments: argparse.Namespace) -> int:
     require_torch()
     from ..train.learned import export as model_file
 
-    data = model_file(Path(arguments.run_folder))
+    data = model_file(Path(arguments.run_folder), arguments.note)
     write_output(arguments.output, data, arguments.force)
     print(
         f"{arguments.output}: {len(data)} bytes, model {hashlib.sha256(data).hexdigest()[:16]}",

@@ -12,7 +12,7 @@ from ...errors import CorruptError, UnavailableError, UsageError
 from .model import Model, content_hash
 
 SUFFIX = ".safetensors"
-DEFAULT = "hyperprior"
+DEFAULT = "hyperprior-lpips"
 FOLDERS = "WYNER_MODELS"
 
 
