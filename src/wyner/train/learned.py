@@ -1,0 +1,175 @@
+"""Training of the models of ``wyner.nn.learned``: what is minimised, and how a configuration says so."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import UsageError
+from ..nn import safetensors
+from ..nn.entropy import Mode
+from ..nn.frozen import model_file
+from ..nn.learned import LearnedCodec, ModelConfig
+from ..nn.perceptual import LpipsDistance, MsSsim
+from .config import from_table
+from .loop import CHECKPOINT, LOG, Draw, Loop, LoopSettings, join_ranks
+from .pictures import Crops, read_pictures
+from .sheet import sheet
+
+SHEET_CROPS = 6
+MS_SSIM_SIDE = 161
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """lambda * rate + MSE + beta * (1 - MS-SSIM) + gamma * LPIPS, with lambda drawn for each crop.
+
+    Rate is in bits per pixel, MSE that of samples in 0..1. quantiser: what the synthesis sees while training,
+    "noise" or "straight" (see ``wyner.nn.entropy``). crop: pixels a side, at least 161 with beta.
+    half_precision: transforms in bfloat16, on devices other than the CPU.
+    """
+
+    beta: float = 0.0
+    gamma: float = 0.0
+    quantiser: Mode = "noise"
+    crop: int = 256
+    half_precision: bool = True
+
+
+@dataclass(frozen=True)
+class LearnedConfig:
+    """A whole training; a TOML file has one table for each field."""
+
+    model: ModelConfig
+    loss: LossConfig
+    loop: LoopSettings
+
+    @staticmethod
+    def of(tables: dict[str, Any]) -> LearnedConfig:
+        """From the tables of a file. Raises UsageError for names and values that do not fit."""
+        return from_table(LearnedConfig, tables)
+
+
+class Objective:
+    """The loss of one step, on random crops at random rates."""
+
+    def __init__(self, model: LearnedCodec, crops: Crops, loss: LossConfig, device: torch.device) -> None:
+        """Raises UnavailableError if gamma is not 0 and the weights of LPIPS are missing."""
+        self.model, self.crops, self.loss, self.device = model, crops, loss, device
+        self.ms_ssim = MsSsim().to(device) if loss.beta else None
+        self.lpips = LpipsDistance(device) if loss.gamma else None
+        low, high = model.config.lambda_range
+        self.octaves = math.log2(low), math.log2(high)
+
+    def __call__(self, draw: Draw) -> dict[str, Tensor]:
+        """Means over this rank's crops of the loss and of its terms."""
+        x = self.crops.batch(draw).contiguous(memory_format=torch.channels_last)
+        lam = self._lambdas(draw)
+        out = self.model(x, lam, self.loss.quantiser)
+        rate = out.bits / x[0, 0].numel()
+        mse = (out.x_hat - x).square().mean((1, 2, 3))
+        terms = {"bpp": rate, "mse": mse}
+        loss = lam * rate + mse
+        if self.ms_ssim is not None:
+            terms["ms_ssim"] = self.ms_ssim(out.x_hat, x)
+            loss = loss + self.loss.beta * (1 - terms["ms_ssim"])
+        if self.lpips is not None:
+            terms["lpips"] = self.lpips(out.x_hat, x)
+            loss = loss + self.loss.gamma * terms["lpips"]
+        # The loss is about lambda^0.4 along a codec's curve; with the root all rates count much alike.
+        middle = 2.0 ** (sum(self.octaves) / 2)
+        terms["loss"] = loss / (lam * middle).sqrt()
+        return {name: values.mean() for name, values in terms.items()}
+
+    def _lambdas(self, draw: Draw) -> Tensor:
+        low, high = self.octaves
+        drawn = low + (high - low) * draw.rng.random(draw.batch)[draw.rows]
+        return torch.from_numpy(drawn).float().to(self.device).exp2()
+
+
+def train(
+    config: LearnedConfig,
+    data: list[Path],
+    folder: Path,
+    *,
+    device: str = "cpu",
+    start: Path | None = None,
+    tensorboard: bool = False,
+    report: Callable[[dict[str, Any]], None] | None = None,
+) -> LearnedCodec:
+    """Train in a folder; returns the model.
+
+    The folder keeps config.json, the checkpoint, the log, and sheet.png, made anew at lines 1, 2, 4, 8, ...
+    of the log: some crops and what the codec makes of them, for an early look at where it goes.
+
+    data: folders and tar shards of pictures. start: checkpoint of a model of these sizes to begin with.
+    report: called with each line of the log. Raises as ``read_pictures``, ``Loop`` and ``Objective``.
+    """
+    place = join_ranks(device)
+    torch.backends.cudnn.benchmark = True  # shapes never change
+    torch.manual_seed(config.loop.seed)
+    model = LearnedCodec(config.model).to(place)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.half_precision = config.loss.half_precision and place.type != "cpu"
+    if config.loss.crop % model.multiple or (config.loss.beta and config.loss.crop < MS_SSIM_SIDE):
+        raise UsageError(
+            f"loss.crop must be a multiple of {model.multiple}, and at least {MS_SSIM_SIDE} with loss.beta"
+        )
+    crops = Crops(read_pictures(data, config.loss.crop), config.loss.crop, place)
+    objective = Objective(model, crops, config.loss, place)
+    loop = Loop(model, objective, config.loop, folder, start=start, tensorboard=tensorboard)
+    if loop.rank == 0:
+        (folder / "config.json").write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n")
+    seen = crops.batch(Draw(np.random.default_rng(0), SHEET_CROPS, slice(0, SHEET_CROPS)))
+
+    def look(line: dict[str, Any]) -> None:
+        number = line["step"] // config.loop.log_every
+        if number & (number - 1) == 0:
+            sheet(model, seen).save(folder / "sheet.png")
+        if report is not None:
+            report(line)
+
+    loop.run(look)
+    return model
+
+
+def restore(folder: Path) -> LearnedCodec:
+    """The model that a run has come to.
+
+    folder: with config.json and a checkpoint, or weights.safetensors in its place, as tools/pack_runs.py
+    leaves it. Raises UsageError when something is missing.
+    """
+    try:
+        config = LearnedConfig.of(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+        if (folder / CHECKPOINT).exists():
+            state = torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)["model"]
+        else:
+            arrays, _ = safetensors.read((folder / "weights.safetensors").read_bytes())
+            state = {name: torch.from_numpy(array.astype(np.float32)) for name, array in arrays.items()}
+    except OSError as error:
+        raise UsageError(f"{folder} is not the folder of a run: {error}") from None
+    model = LearnedCodec(config.model)
+    model.load_state_dict(state)
+    return model
+
+
+def export(folder: Path, note: str = "") -> bytes:
+    """The file of the model (docs/spec/learned.md, section 2) that a run has come to.
+
+    folder: as of ``restore``, with its log. note: for its card, such as what it was trained on. Raises UsageError when something is missing, and as ``freeze``.
+    """
+    model = restore(folder)
+    tables = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    log = (folder / LOG).read_text(encoding="utf-8").splitlines()
+    about = {name: tables[name] for name in ("loss", "loop")} | {"last": json.loads(log[-1])}
+    about |= {"lambda_range": list(model.config.lambda_range), "note": note}
+    return model_file(model, about)

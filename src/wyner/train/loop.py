@@ -1,0 +1,245 @@
+"""The training loop of all models: checkpoints, an exact resume, a log, and several processes.
+
+Everything random in a step follows from (seed, step), so that on a CPU a training that was interrupted ends
+with the very weights of one that was not. Under torchrun the ranks share each batch, and the curve is that of
+one process with the same batch, up to the order in which sums are taken.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from ..errors import UnavailableError, UsageError
+from .muon import Muon
+
+CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """How to train.
+
+    steps: the most. minutes: of training, over all resumes; None for no limit. batch: samples of a step over
+    all ranks. optimiser: "muon" is Muon for weights (out, in, k, k) and Adam for others. rate: reached after
+    ``warmup`` steps; from the fraction ``decay_from`` of the training (of steps or of minutes, whichever is
+    further) it falls linearly to 0. clip: the largest gradient norm. log_every: steps. keep_seconds: the
+    least time between checkpoints.
+    """
+
+    steps: int
+    batch: int = 8
+    optimiser: Literal["adam", "muon"] = "adam"
+    rate: float = 1e-3
+    warmup: int = 200
+    decay_from: float = 0.5
+    clip: float = 1.0
+    seed: int = 0
+    minutes: float | None = None
+    log_every: int = 50
+    keep_seconds: float = 30.0
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What is random in a step.
+
+    rng: from (seed, step), alike on all ranks. PyTorch's generators are seeded from these as well. batch:
+    samples of all ranks. rows: those of this rank.
+    """
+
+    rng: np.random.Generator
+    batch: int
+    rows: slice
+
+
+Objective = Callable[[Draw], dict[str, Tensor]]
+"""The means over this rank's samples of what is logged; "loss" among them is what is minimised."""
+
+
+def join_ranks(device: str) -> torch.device:
+    """The device of this process: under torchrun, one of a group that is formed here."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return torch.device(device)
+    cuda = device.startswith("cuda")
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if cuda else "gloo")
+        atexit.register(dist.destroy_process_group)  # its threads must not outlive the interpreter
+    return torch.device(f"cuda:{os.environ['LOCAL_RANK']}" if cuda else device)
+
+
+class Loop:
+    """A training in a folder that holds its checkpoint and log; if they are there it goes on."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        objective: Objective,
+        settings: LoopSettings,
+        folder: Path,
+        *,
+        start: Path | None = None,
+        tensorboard: bool = False,
+    ) -> None:
+        """model: on its device. start: a checkpoint whose weights and moments to begin with.
+
+        Raises UsageError for a batch that the ranks cannot share.
+        """
+        self.model, self.objective, self.settings, self.folder = model, objective, settings, folder
+        self.ranks, self.rank = (dist.get_world_size(), dist.get_rank()) if dist.is_initialized() else (1, 0)
+        if settings.batch % self.ranks:
+            raise UsageError(f"a batch of {settings.batch} cannot be shared by {self.ranks} processes")
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.device = self.parameters[0].device
+        self.optimisers = self._optimisers()
+        self.step, self.seconds = 0, 0.0
+        folder.mkdir(parents=True, exist_ok=True)
+        if (folder / CHECKPOINT).exists():
+            self._load(folder / CHECKPOINT, resume=True)
+        elif start is not None:
+            self._load(start, resume=False)
+        if self.ranks > 1:
+            for parameter in self.parameters:
+                dist.broadcast(parameter.data, 0)
+        self._board = _tensorboard(folder) if tensorboard and self.rank == 0 else None
+
+    def run(self, report: Callable[[dict[str, Any]], None] | None = None) -> None:
+        """Train to the last step or minute. report: called on rank 0 with each line of the log.
+
+        Raises FloatingPointError when the loss is no longer finite; the checkpoint is from before that.
+        """
+        begun, kept = time.monotonic() - self.seconds, time.monotonic()
+        sums: dict[str, Tensor] = {}
+        if self.rank == 0:
+            _cut_log(self.folder / LOG, self.step)
+        while (progress := self._progress()) < 1:
+            for name, value in self._one_step(progress).items():
+                sums[name] = sums[name] + value if name in sums else value
+            self.step += 1
+            self.seconds = time.monotonic() - begun
+            if self.step % self.settings.log_every == 0:
+                line = self._log(sums)
+                sums = {}
+                if report is not None and self.rank == 0:
+                    report(line)
+                if time.monotonic() - kept >= self.settings.keep_seconds:
+                    self.keep()
+                    kept = time.monotonic()
+        self.keep()
+
+    def keep(self) -> None:
+        """Write the checkpoint, in one rename."""
+        if self.rank == 0:
+            state = {
+                "step": self.step,
+                "seconds": self.seconds,
+                "model": self.model.state_dict(),
+                "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+            }
+            part = self.folder / f"{CHECKPOINT}.part"
+            torch.save(state, part)
+            part.replace(self.folder / CHECKPOINT)
+
+    def _optimisers(self) -> list[torch.optim.Optimizer]:
+        """Muon for the weights of convolutions if the settings say so, Adam for what remains."""
+        filters = [p for p in self.parameters if p.ndim == 4 and self.settings.optimiser == "muon"]
+        others = [p for p in self.parameters if not any(p is other for other in filters)]
+        adam = torch.optim.Adam(others, self.settings.rate, fused=self.device.type == "cuda")
+        return [adam, Muon(filters, self.settings.rate)] if filters else [adam]
+
+    def _load(self, path: Path, resume: bool) -> None:
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        for optimiser, kept in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(kept)
+        if resume:
+            self.step, self.seconds = state["step"], state["seconds"]
+
+    def _progress(self) -> float:
+        done = self.step / self.settings.steps
+        if self.settings.minutes is None:
+            return done
+        done = max(done, self.seconds / (60 * self.settings.minutes))
+        if self.ranks == 1:
+            return done
+        agreed = torch.tensor(done, dtype=torch.float64, device=self.device)
+        dist.broadcast(agreed, 0)  # clocks differ
+        return float(agreed)
+
+    def _one_step(self, progress: float) -> dict[str, Tensor]:
+        settings = self.settings
+        seed = np.random.SeedSequence((settings.seed, self.step))
+        torch.manual_seed(int(seed.generate_state(1)[0]))
+        share = settings.batch // self.ranks
+        rows = slice(self.rank * share, (self.rank + 1) * share)
+        means = self.objective(Draw(np.random.default_rng(seed), settings.batch, rows))
+        for parameter in self.parameters:
+            parameter.grad = None
+        means["loss"].backward()  # type: ignore[no-untyped-call]
+        self._average_gradients()
+        nn.utils.clip_grad_norm_(self.parameters, settings.clip)
+        rate = settings.rate * min(1.0, (self.step + 1) / max(settings.warmup, 1))
+        if progress > settings.decay_from:
+            rate *= (1 - progress) / (1 - settings.decay_from)
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            optimiser.step()
+        return {name: value.detach() for name, value in means.items()}
+
+    def _average_gradients(self) -> None:
+        """Over the ranks, in one message: the models are small."""
+        if self.ranks == 1:
+            return
+        grads = [p.grad for p in self.parameters if p.grad is not None]
+        flat = torch.cat([grad.flatten() for grad in grads])
+        dist.all_reduce(flat)
+        flat /= self.ranks
+        for grad, part in zip(grads, flat.split([grad.numel() for grad in grads]), strict=True):
+            grad.copy_(part.view_as(grad))
+
+    def _log(self, sums: dict[str, Tensor]) -> dict[str, Any]:
+        """A line with the means since the last one."""
+        values = torch.stack([value.double() for value in sums.values()]) / self.settings.log_every
+        if self.ranks > 1:
+            dist.all_reduce(values)
+            values /= self.ranks
+        means = dict(zip(sums, values.tolist(), strict=True))
+        if not math.isfinite(means["loss"]):
+            raise FloatingPointError(f"the loss is not finite near step {self.step}")
+        line = {"step": self.step, "seconds": round(self.seconds, 2), **means}
+        if self.rank == 0:
+            with (self.folder / LOG).open("a", encoding="utf-8") as log:
+                log.write(json.dumps(line) + "\n")
+        if self._board is not None:
+            for name, value in means.items():
+                self._board.add_scalar(name, value, self.step)
+        return line
+
+
+def _cut_log(path: Path, step: int) -> None:
+    """Drop what the log tells of later steps: these are done again."""
+    if path.exists():
+        lines = path.read_text(encoding="utf-8").splitlines()
+        kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
+        path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+
+
+def _tensorboard(folder: Path) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise UnavailableError("TensorBoard's log needs a package: pip install tensorboard") from None
+    return SummaryWriter(str(folder))  # type: ignore[no-untyped-call]

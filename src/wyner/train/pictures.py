@@ -1,0 +1,81 @@
+"""Pictures to train on: read once, held on the device, cut into random crops there."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from ..errors import UsageError
+from .loop import Draw
+
+
+def read_pictures(sources: list[Path], least_side: int = 1) -> list[Tensor]:
+    """The pictures of folders, with their sub-folders, and of tar shards: uint8 RGB (3, H, W), in name order.
+
+    A folder may hold shards. Files that are not pictures and pictures with a side below ``least_side`` are
+    left out; transparency is dropped. Raises UsageError when a source is missing or nothing is left.
+    """
+    found = []
+    for source in sources:
+        for data in _files(source):
+            try:
+                with Image.open(io.BytesIO(data)) as opened:
+                    picture = np.asarray(opened.convert("RGB"))
+            except UnidentifiedImageError:
+                continue
+            if min(picture.shape[:2]) >= least_side:
+                found.append(torch.from_numpy(picture.transpose(2, 0, 1).copy()))
+    if not found:
+        raise UsageError(f"no pictures of {least_side} pixels a side in {', '.join(map(str, sources))}")
+    return found
+
+
+def _files(source: Path) -> Iterator[bytes]:
+    if not source.exists():
+        raise UsageError(f"there is no {source}")
+    if source.is_file():
+        paths = [source]
+    else:
+        paths = sorted(path for path in source.rglob("*") if path.is_file())
+    for path in paths:
+        if path.suffix != ".tar":
+            yield path.read_bytes()
+            continue
+        with tarfile.open(path) as shard:
+            for member in sorted(shard.getmembers(), key=lambda m: m.name):
+                if (content := shard.extractfile(member)) is not None:
+                    yield content.read()
+
+
+class Crops:
+    """Random crops, turned and mirrored, of pictures that stay on a device as uint8."""
+
+    def __init__(self, pictures: list[Tensor], size: int, device: torch.device) -> None:
+        """pictures: (3, H, W) uint8 with sides of at least ``size``."""
+        self.pictures = [picture.to(device) for picture in pictures]
+        self.size = size
+
+    def batch(self, draw: Draw) -> Tensor:
+        """This rank's part of a step's crops: (rows, 3, size, size) float32 in 0..1."""
+        chosen = draw.rng.integers(0, len(self.pictures), draw.batch)
+        places = draw.rng.random((draw.batch, 2))
+        turns = draw.rng.integers(0, 8, draw.batch)
+        crops = [
+            self._crop(self.pictures[chosen[k]], places[k], int(turns[k]))
+            for k in range(*draw.rows.indices(draw.batch))
+        ]
+        return torch.stack(crops).float() / 255
+
+    def _crop(self, picture: Tensor, place: npt.NDArray[np.float64], turn: int) -> Tensor:
+        top, left = (int(p * (n - self.size + 1)) for p, n in zip(place, picture.shape[1:], strict=True))
+        crop = picture[:, top : top + self.size, left : left + self.size]
+        mirrored = crop.flip([d for d in (1, 2) if turn & d])
+        return mirrored.transpose(1, 2) if turn & 4 else mirrored

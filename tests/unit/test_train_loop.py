@@ -1,0 +1,180 @@
+"""The training loop: an interrupted training ends as another does, and ranks share a batch."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from PIL import Image  # noqa: E402
+
+from wyner.errors import UsageError  # noqa: E402
+from wyner.nn.entropy import uniform_noise  # noqa: E402
+from wyner.train.loop import CHECKPOINT, LOG, Loop, LoopSettings, join_ranks  # noqa: E402
+from wyner.train.muon import orthogonalised  # noqa: E402
+from wyner.train.pictures import Crops, read_pictures  # noqa: E402
+
+
+def settings(**changes):
+    return LoopSettings(**{"steps": 6, "batch": 4, "warmup": 2, "log_every": 1, **changes})
+
+
+def make_loop(folder, **changes):
+    torch.manual_seed(3)
+    model = torch.nn.Linear(5, 1).to(join_ranks("cpu"))
+
+    def objective(draw):
+        x = torch.from_numpy(draw.rng.standard_normal((draw.batch, 5)).astype(np.float32))[draw.rows]
+        error = model(x)[:, 0] - x.sum(1) + uniform_noise(x)[:, 0]
+        return {"loss": error.square().mean(), "bias": error.mean()}
+
+    return Loop(model, objective, settings(**changes), folder)
+
+
+def log_of(folder):
+    return [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
+
+
+def losses(folder):
+    return [line["loss"] for line in log_of(folder)]
+
+
+def test_an_interrupted_training_ends_as_another(tmp_path):
+    whole, broken = make_loop(tmp_path / "whole"), make_loop(tmp_path / "broken", keep_seconds=0)
+    whole.run()
+
+    class Killed(Exception):
+        pass
+
+    def kill(line):
+        if line["step"] == 4:  # its line is written, its checkpoint is not
+            raise Killed
+
+    with pytest.raises(Killed):
+        broken.run(kill)
+    assert torch.load(tmp_path / "broken" / CHECKPOINT, weights_only=True)["step"] == 3
+    again = make_loop(tmp_path / "broken")
+    assert again.step == 3
+    again.run()
+    for a, b in zip(whole.model.parameters(), again.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert losses(tmp_path / "whole") == losses(tmp_path / "broken")
+
+
+def test_a_training_can_begin_with_the_weights_of_another(tmp_path):
+    first = make_loop(tmp_path / "first")
+    first.run()
+    torch.manual_seed(9)
+    model = torch.nn.Linear(5, 1)
+    second = Loop(
+        model, first.objective, settings(), tmp_path / "second", start=tmp_path / "first" / CHECKPOINT
+    )
+    assert second.step == 0 and torch.equal(model.weight, first.model.weight)
+
+
+def test_minutes_end_a_training(tmp_path):
+    loop = make_loop(tmp_path, steps=10**9, minutes=0.002)
+    loop.run()
+    assert 0 < loop.step < 10**6
+    assert torch.load(tmp_path / CHECKPOINT, weights_only=True)["step"] == loop.step
+
+
+def test_a_loss_that_is_not_finite_stops_the_training(tmp_path):
+    loop = make_loop(tmp_path)
+    with torch.no_grad():
+        loop.model.weight.fill_(float("nan"))
+    with pytest.raises(FloatingPointError):
+        loop.run()
+    assert not (tmp_path / CHECKPOINT).exists()
+
+
+def test_two_processes_give_the_curve_of_one(tmp_path):
+    code = (
+        "import sys, pathlib; sys.path.insert(0, sys.argv[1]); import test_train_loop as t;"
+        "t.make_loop(pathlib.Path(sys.argv[2])).run()"
+    )
+    program = tmp_path / "program.py"
+    program.write_text(code)
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    arguments = [str(program), os.path.dirname(__file__), str(tmp_path / "two")]
+    done = subprocess.run([*command, *arguments], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    make_loop(tmp_path / "one").run()
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-5)
+
+
+def picture_bytes(value, height, width):
+    out = io.BytesIO()
+    Image.fromarray(np.full((height, width, 3), value, np.uint8)).save(out, "png")
+    return out.getvalue()
+
+
+def test_pictures_of_folders_and_shards(tmp_path):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "b.png").write_bytes(picture_bytes(2, 9, 8))
+    (tmp_path / "a.png").write_bytes(picture_bytes(1, 8, 9))
+    (tmp_path / "small.png").write_bytes(picture_bytes(9, 7, 30))
+    (tmp_path / "read.me").write_text("not a picture")
+    with tarfile.open(tmp_path / "shard.tar", "w") as shard:
+        for name, value in (("y.png", 4), ("x.png", 3)):
+            data = picture_bytes(value, 8, 8)
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            shard.addfile(member, io.BytesIO(data))
+    found = read_pictures([tmp_path], least_side=8)
+    assert [int(p[0, 0, 0]) for p in found] == [1, 2, 3, 4]
+    assert found[0].shape == (3, 8, 9) and found[0].dtype == torch.uint8
+    with pytest.raises(UsageError):
+        read_pictures([tmp_path], least_side=100)
+    with pytest.raises(UsageError):
+        read_pictures([tmp_path / "nowhere"])
+
+
+def test_crops_lie_in_the_picture_and_are_shared_by_rows():
+    from wyner.train.loop import Draw
+
+    picture = torch.arange(3 * 10 * 12, dtype=torch.uint8).view(3, 10, 12)
+    crops = Crops([picture], 4, torch.device("cpu"))
+    whole = crops.batch(Draw(np.random.default_rng(1), 16, slice(0, 16)))
+    part = crops.batch(Draw(np.random.default_rng(1), 16, slice(4, 8)))
+    assert whole.shape == (16, 3, 4, 4) and torch.equal(part, whole[4:8])
+    samples = (whole * 255).round()
+    assert len({tuple(s.flatten().tolist()) for s in samples}) > 10
+    for sample in samples:  # neighbours stay neighbours: 1 and 12 apart, in either direction
+        steps = {abs(int(sample[0, 1, 0] - sample[0, 0, 0])), abs(int(sample[0, 0, 1] - sample[0, 0, 0]))}
+        assert steps == {1, 12}
+
+
+def test_orthogonalised_matrices_have_singular_values_near_one():
+    torch.manual_seed(1)
+    matrices = [torch.randn(shape) for shape in ((6, 40), (40, 6), (3, 5))]
+    for found, matrix in zip(orthogonalised(matrices), matrices, strict=True):
+        values = torch.linalg.svdvals(found)
+        assert found.shape == matrix.shape and values.min() > 0.5 and values.max() < 1.3
+        assert (found * matrix).sum() > 0.8 * torch.linalg.svdvals(matrix).sum()
+
+
+def test_muon_trains_filters_and_resumes(tmp_path):
+    def loop():
+        torch.manual_seed(2)
+        model = torch.nn.Conv2d(3, 4, 3)
+
+        def objective(draw):
+            x = torch.from_numpy(draw.rng.standard_normal((draw.batch, 3, 6, 6)).astype(np.float32))
+            return {"loss": (model(x) - 2 * x[:, :1, 1:-1, 1:-1]).square().mean()}
+
+        return Loop(model, objective, settings(steps=150, optimiser="muon", rate=0.02), tmp_path)
+
+    first = loop()
+    first.run()
+    assert losses(tmp_path)[-1] < 0.5 * losses(tmp_path)[0]
+    again = loop()
+    for a, b in zip(first.optimisers, again.optimisers, strict=True):
+        assert str(a.state_dict()) == str(b.state_dict())
