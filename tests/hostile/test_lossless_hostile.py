@@ -130,10 +130,17 @@ def test_other_networks(name: str) -> None:
 def test_payloads_for_another_size(name: str) -> None:
     """The header says another size, depth or number of colours than the payload was made for."""
     parts = container.read(FILES[name])
-    for change in ({"width": 500}, {"height": 1}, {"width": 1, "height": 1}, {"bit_depth": 24 - parts.header.bit_depth},
-                   {"channels": 4 - parts.header.channels}, {"width": 3000, "height": 2000}):  # fmt: skip
-        header = dataclasses.replace(parts.header, **change)
-        file = container.write(dataclasses.replace(parts, header=header))
+    header = parts.header
+    others = (
+        {"width": 500},
+        {"height": 1},
+        {"width": 1, "height": 1},
+        {"width": 3000, "height": 2000},
+        {"bit_depth": 24 - header.bit_depth},
+        {"channels": 4 - header.channels},
+    )
+    for change in others:
+        file = container.write(dataclasses.replace(parts, header=dataclasses.replace(header, **change)))
         try:
             wyner.decode(file)
         except (wyner.CorruptError, wyner.LimitError):

@@ -1,4 +1,4 @@
-"""The native decoder of the lossless codec against the reference, which was written from docs/spec/lossless.md."""
+"""The native decoder of the lossless codec against the reference, written from docs/spec/lossless.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The network of the lossless codec that is trained, in floating point, against the one of integers that codes."""
+"""The network that is trained, in floating point, against the one of integers that codes."""
 
 from __future__ import annotations
 
