@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import platform
 
@@ -23,6 +24,7 @@ CASES = [
 ]
 
 
+@functools.cache
 def digest(threads: int) -> str:
     """Of what is coded and what is decoded from it, which is tested to be what was given."""
     result = hashlib.sha256()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import replace
+from itertools import accumulate, pairwise, product
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ from wyner.reference import decode_lossless  # noqa: E402
 from wyner.reference.coder import varint  # noqa: E402
 from wyner.reference.lossless import Setting, decode_picture  # noqa: E402
 from wyner.reference.lossless_network import Network, read_network  # noqa: E402
+from wyner.reference.lossless_tuning import read_tunings  # noqa: E402
 from wyner.reference.range_decoder import RangeDecoder  # noqa: E402
 
 NAME = b"eight by"
@@ -90,19 +92,39 @@ def test_tiles() -> None:
         np.testing.assert_array_equal(back, pixels)
 
 
+def streams_in(data: bytes, channels: int, count: int) -> list[RangeDecoder]:
+    """Those of the data of method 0 of one tile."""
+    position, sizes = 1, []
+    for _ in range(2 * channels + count - 1):
+        size, position = varint(data, position)
+        sizes.append(size)
+    pieces = list(accumulate(sizes[2 * channels :], initial=position))
+    return [RangeDecoder(data[a:b]) for a, b in pairwise([*pieces, len(data)])]
+
+
 def test_two_streams() -> None:
     """All levels but the finest of the smallest picture that has two streams: the reference is slow."""
     made = integers((2, 2, 64, 2, 0, 0, 0), 0.05)
-    pixels = picture(np.random.default_rng(4), "ramp", 362, 363, 1, 255)
-    data = made.native().encode(pixels, 255)
-    (low, high), position = (0, 255), 1
-    for edge in (2 * low, 2 * high, None):  # then the size of the first stream
-        value, position = varint(data, position)
-        assert edge is None or value == edge
-    first, second = data[position : position + value], data[position + value :]
-    decoders = [RangeDecoder(first), RangeDecoder(second)]
-    planes = decode_picture(Setting(made.reference(), decoders, [(low, high)], 0), 181, 182, level=1)
+    pixels = picture(np.random.default_rng(4), "photo", 362, 363, 1, 255)
+    decoders = streams_in(made.native().encode(pixels, 255), 1, 2)
+    range_of = int(pixels.min()), int(pixels.max())
+    setting = Setting(made.reference(), decoders, [range_of], 0, read_tunings(decoders[0], 1))
+    planes = decode_picture(setting, 181, 182, level=1)
     np.testing.assert_array_equal(planes[0], pixels[::2, ::2, 0])
+
+
+def test_tunings() -> None:
+    """A picture that this network knows little of: every pass is tuned."""
+    made = integers((2, 2, 64, 2, 0, 0, 0), 0.05)
+    y, x = np.mgrid[:98, :96]
+    waves = 110 + 60 * np.sin(x / 5) + 40 * np.cos((x + 2 * y) / 9)
+    noise = np.random.default_rng(9).integers(0, 6, (98, 96, 3))
+    pixels = (np.dstack([waves, 220 - waves, 0.5 * waves]) + noise).astype(np.uint16)
+    data = made.native().encode(pixels, 255)
+    tunings = read_tunings(streams_in(data, 3, 1)[0], 3)
+    assert {(phase, head) for _, phase, head in tunings} == set(product("dhv", range(4)))
+    payload = b"\0" + NAME + data
+    np.testing.assert_array_equal(decode_lossless(payload, 96, 98, 3, 255, made.reference(NAME)), pixels)
 
 
 def outcome(decode: Any, *arguments: Any) -> Any:

@@ -7,7 +7,7 @@ where none of the values the specification allows can overflow.
 One file per group of sections: `range_decoder` (2), `laplace` (3), `network` (4-6), `latents` (7),
 `synthesis` (8-9), `plane` for the lossless planes of `docs/spec/plane.md`, and `side_field` (1-4),
 `side_payload` (5) and `side` (6-8) for `docs/spec/side.md`; `coder` for `docs/spec/coder.md`; `lossless`
-(1, 2, 6, 7), `lossless_network` (3-5, 9) and `drawn` (8) for `docs/spec/lossless.md`.
+(1, 2, 6, 7), `lossless_network` (3-5, 9), `lossless_tuning` (7) and `drawn` (8) for `docs/spec/lossless.md`.
 """
 
 import numpy as np

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wyner.errors import CorruptError, UnsupportedError, UsageError
-from wyner.reference.coder import mixture, parametric, varint
+from wyner.reference.coder import mixture, varint
 from wyner.reference.drawn import decode_drawn
 from wyner.reference.lossless_network import (
     LEVELS,
@@ -24,6 +24,7 @@ from wyner.reference.lossless_network import (
     log2,
     rounded,
 )
+from wyner.reference.lossless_tuning import Mixtures, Tuning, even, numbers_of, read_tunings
 from wyner.reference.range_decoder import RangeDecoder
 
 NETWORK, DRAWN = 0, 1
@@ -39,16 +40,20 @@ Range = tuple[int, int]
 
 @dataclass(frozen=True)
 class Setting:
-    """What all levels of a picture share. ranges: of each plane that is coded. depth: bits above 8."""
+    """What all levels of a picture share.
+
+    ranges: of each plane that is coded. depth: bits above 8. tunings: by level, phase and pass.
+    """
 
     network: Network
     streams: list[RangeDecoder]
     ranges: list[Range]
     depth: int
+    tunings: dict[tuple[int, str, int], Tuning]
 
 
-def mixtures(parameters: Ints, base: Ints, spread: Ints, neighbours: int) -> tuple[Ints, Ints, Ints]:
-    """Weights, locations and scales, (3, h, w), of distributions (section 6).
+def mixtures(parameters: Ints, base: Ints, spread: Ints, neighbours: int) -> Mixtures:
+    """The distributions of a plane (section 6).
 
     parameters: (9, h, w). base, spread: (h, w), of the plane that is coded. neighbours: of the phase.
     """
@@ -64,44 +69,47 @@ def mixtures(parameters: Ints, base: Ints, spread: Ints, neighbours: int) -> tup
     e = half(share.max(0) - share)
     weight = (e << 16) // e.sum(0)
     largest = np.arange(MIXTURE)[:, None, None] == share.argmax(0)  # the first of them
-    return weight + largest * (65536 - weight.sum(0)), location, scale
+    return Mixtures(weight + largest * (65536 - weight.sum(0)), location, scale)
 
 
 def decode_pass(
-    setting: Setting, head: int, planes: Ints, shape: tuple[int, int], parameters: Ints, known: Known
+    setting: Setting, head: int, samples: Ints, shape: tuple[int, int], distributions: Mixtures
 ) -> NDArray[np.bool_]:
-    """One pass over a phase: writes the samples it codes into ``planes`` (3, h, w).
+    """One pass over a phase: writes what it codes into the samples (h, w) of its plane.
 
-    shape: rows and columns of samples. parameters: (9, h, w), of the head. Returns where samples were coded.
+    shape: rows and columns of samples that there are. Returns where samples were coded, (h, w).
     """
-    plane = PLANE_OF_PASS[head]
-    low, high = setting.ranges[plane]
-    weight, location, scale = mixtures(parameters, known.base[plane], known.spread[plane], len(known.samples))
-    coded = np.zeros(planes.shape[1:], bool)
+    low, high = setting.ranges[PLANE_OF_PASS[head]]
+    coded = np.zeros(samples.shape, bool)
     rows, columns = shape
     count = len(setting.streams)
     for s, decoder in enumerate(setting.streams):
         for y in range(rows * s // count, rows * (s + 1) // count):
             for x in range(columns):
                 if head > 1 or (y + x) % 2 == head:
-                    at = [p[:, y, x].tolist() for p in (weight, location, scale)]
-                    edges = mixture(at[0], at[1], at[2], low, high)
-                    planes[plane, y, x] = low + decoder.interval(*edges, 24)
+                    edges = mixture(*distributions.at(y, x), low, high)
+                    samples[y, x] = low + decoder.interval(*edges, 24)
                     coded[y, x] = True
     return coded
 
 
-def decode_phase(setting: Setting, phase: str, known: Known, state: Ints, shape: tuple[int, int]) -> Ints:
+def decode_phase(
+    setting: Setting, level: int, phase: str, known: Known, state: Ints, shape: tuple[int, int]
+) -> Ints:
     """Samples of a phase on its grid, (3, h, w), 0 where there are none."""
     planes = np.zeros_like(known.base)
-    seen = np.zeros((2, *planes.shape[1:]), np.int64)
+    residuals = np.zeros_like(planes)  # of samples that are coded, in quarters
     for head in range(2 if len(setting.ranges) == 1 else 4):
-        parameters = setting.network.trunks[phase].heads[head].parameters(state, seen)
-        coded = decode_pass(setting, head, planes, shape, parameters, known)
         plane = PLANE_OF_PASS[head]
-        if plane < 2:
-            residuals = np.clip(known.ratio(4 * planes - known.base), -LIMIT, LIMIT)
-            seen[plane] = np.where(coded, residuals[plane], seen[plane])
+        seen = np.clip(known.ratio(residuals), -LIMIT, LIMIT)[:2]
+        parameters = setting.network.trunks[phase].heads[head].parameters(state, seen)
+        base = known.base[plane]
+        distributions = mixtures(parameters, base, known.spread[plane], len(known.samples))
+        if (level, phase, head) in setting.tunings:
+            numbers = numbers_of(head, plane, known, residuals)
+            distributions = setting.tunings[level, phase, head].applied(distributions, numbers, base)
+        coded = decode_pass(setting, head, planes[plane], shape, distributions)
+        residuals[plane] = np.where(coded, 4 * planes[plane] - base, residuals[plane])
     return planes
 
 
@@ -116,8 +124,7 @@ def decode_picture(setting: Setting, width: int, height: int, level: int = 0) ->
     picture = np.zeros((3, height, width), np.int64)
     if width == height == 1:
         for plane, (low, high) in enumerate(setting.ranges):
-            edges = parametric("logistic", 128 * (low + high), 255, low, high)
-            picture[plane] = low + setting.streams[0].interval(*edges, 24)
+            picture[plane] = even(setting.streams[0], low, high)
         return picture
     coarse = decode_picture(setting, (width + 1) // 2, (height + 1) // 2, level + 1)
     picture[:, ::2, ::2] = coarse
@@ -132,7 +139,7 @@ def decode_picture(setting: Setting, width: int, height: int, level: int = 0) ->
         if rows and columns:
             known = known_of(phase, {name: p for name, p in planes.items() if name != phase})
             state = setting.network.trunks[phase].state(known.features(setting.depth), context, row)
-            samples = decode_phase(setting, phase, known, state, (rows, columns))[:, :rows, :columns]
+            samples = decode_phase(setting, level, phase, known, state, (rows, columns))[:, :rows, :columns]
             picture[:, top::2, left::2] = planes[phase][:, :rows, :columns] = samples
     return picture
 
@@ -205,7 +212,8 @@ def decode_data(data: bytes, width: int, height: int, channels: int, maxval: int
         pieces = starts[first : first + count + 1]
         decoders = [RangeDecoder(data[a:b]) for a, b in pairwise(pieces)]
         first += count
-        planes = decode_picture(Setting(network, decoders, ranges, 8 if maxval > 255 else 0), w, h)
+        tunings = read_tunings(decoders[0], channels)
+        planes = decode_picture(Setting(network, decoders, ranges, 8 * (maxval > 255), tunings), w, h)
         result[top : top + h, left : left + w] = _to_samples(planes, data[0], channels, maxval)
     return result
 
