@@ -63,7 +63,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 3) return 0;
   const int options = data[2];
   const bool drawn = options & 1, damage = options & 8;
-  const Shape shape{data[0] % 24 + 1, data[1] % 24 + 1, options & 4 ? 3 : 1, options & 2 ? 65535 : 255};
+  const Shape shape{data[0] % 16 + 1, data[1] % 16 + 1, options & 4 ? 3 : 1, options & 2 ? 65535 : 255};
   data += 3, size -= 3;
   std::vector<uint8_t> input(data, data + size);
   if (damage) {
