@@ -138,10 +138,9 @@ def main() -> None:
             sink.write(json.dumps({**row, "note": args.note}) + "\n")
             sink.flush()
             print("  ".join(f"{name} {value}" for name, value in row.items()), flush=True)
-    z = sum(row["z_bytes"] for row in found) / sum(row["bytes"] for row in found)
-    print(
-        f"mean {np.mean([row['bpsp'] for row in found]):.4f} bits per sub-pixel, {100 * z:.1f} % of bytes are z"
-    )
+    mean = np.mean([row["bpsp"] for row in found])
+    z = np.mean([row["z_bytes"] / row["bytes"] for row in found])
+    print(f"mean {mean:.4f} bits per sub-pixel; z takes {100 * z:.1f} % of a file")
 
 
 if __name__ == "__main__":

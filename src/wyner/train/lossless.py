@@ -32,7 +32,7 @@ CODED_PART = 0.75
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """network: "lossless", that of the codec, of these ``sizes``, or "plain" (``wyner.nn.lossless_plain``)."""
+    """network: "lossless", the codec's, of these ``sizes``, or "plain" (``wyner.nn.lossless_plain``)."""
 
     network: Literal["lossless", "plain"] = "lossless"
     sizes: Sizes = field(default_factory=Sizes)

@@ -88,8 +88,8 @@ class Crops:
         self.edges = np.cumsum(odds)[:-1]
         held = {key: [picture.to(device) for picture in pictures] for key, pictures in sources.items()}
         self.groups = [_usable(held, level, (size - 1) * 2**level + 1) for level in range(len(odds))]
-        parts = LEVEL_PARTS if len(odds) > 1 else (1.0,)
-        self.weights = np.array(parts, np.float32) / np.array(odds, np.float32)
+        parts = np.array(LEVEL_PARTS[: len(odds)])
+        self.weights = (parts / parts.sum() / odds).astype(np.float32)
 
     def batch(self, draw: Draw) -> Batch:
         """This rank's part of a step's crops, finer levels first."""
