@@ -40,7 +40,7 @@ class Plain(nn.Module):
         self.z_log_scale = nn.Parameter(torch.zeros(LATENTS, 1, 1))
 
     def analysed(self, pixels: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """pixels (B, 3, H, W), H and W multiples of 8, of integers Y, Co, Cg: z (B, LATENTS, H/8, W/8) float32."""
+        """Integers Y, Co, Cg (B, 3, H, W), H and W multiples of 8: z (B, LATENTS, H/8, W/8) float32."""
         x = (pixels / 64).to(dtype, memory_format=torch.channels_last)
         x = norm_relu(self.stem(x))
         for number, block in enumerate(self.down):
@@ -49,7 +49,7 @@ class Plain(nn.Module):
         return z + (z.detach().round() - z.detach())
 
     def params(self, z: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """z to parameters of mixtures (B, 3, 3 * MIXTURE, H, W) float32, of base 0 and spread PIXEL_SPREAD."""
+        """z to parameters (B, 3, 3 * MIXTURE, H, W) float32 of ``mixture_bits``, of spread PIXEL_SPREAD."""
         x = self.attention(norm_relu(self.from_z(z.to(dtype) / 4)))
         for spread, block in zip(self.spread, self.up, strict=True):
             x = block(spread(x))

@@ -92,7 +92,7 @@ class Crops:
         self.weights = (parts / parts.sum() / odds).astype(np.float32)
 
     def batch(self, draw: Draw) -> Batch:
-        """This rank's part of a step's crops, finer levels first."""
+        """This rank's part of a step's crops; in the whole batch, finer levels come first."""
         rng = draw.rng
         # Evenly spread, so that each level has within one crop of what its odds say.
         levels = np.searchsorted(self.edges, (np.arange(draw.batch) + rng.random()) / draw.batch, "right")
@@ -144,6 +144,10 @@ def to_ycocg(rgb: Tensor) -> Tensor:
     return torch.stack([t + (cg >> 1), co, cg], 1)
 
 
+TO_YCBCR = torch.tensor([[0.299, 0.587, 0.114], [-0.169, -0.331, 0.5], [0.5, -0.419, -0.081]])
+FROM_YCBCR = torch.linalg.inv(TO_YCBCR)
+
+
 @dataclass(frozen=True)
 class Chroma:
     """A way to halve chroma and to enlarge it again.
@@ -168,10 +172,7 @@ def drawn_chroma(rng: np.random.Generator) -> Chroma:
 
 def with_coarse_chroma(rgb: Tensor, way: Chroma) -> Tensor:
     """rgb (B, 3, H, W) int32 0..255, its chroma (of ITU-R BT.601) halved and enlarged again."""
-    turn = rgb.new_tensor(
-        [[0.299, 0.587, 0.114], [-0.169, -0.331, 0.5], [0.5, -0.419, -0.081]], dtype=torch.float32
-    )
-    planes = torch.einsum("ij,bjhw->bihw", turn, rgb.float())
+    planes = torch.einsum("ij,bjhw->bihw", TO_YCBCR.to(rgb.device), rgb.float())
     height, width = rgb.shape[-2:]
     # To even sides, with a sample more at the right and below.
     right, below = 1 + (width + way.left + 1) % 2, 1 + (height + way.top + 1) % 2
@@ -187,4 +188,4 @@ def with_coarse_chroma(rgb: Tensor, way: Chroma) -> Tensor:
         chroma = F.interpolate(F.avg_pool2d(chroma, 2), scale_factor=2, mode=way.mode)
     chroma = chroma[..., way.top : way.top + height, way.left : way.left + width]
     joined = torch.cat([planes[:, :1], chroma], 1)
-    return torch.einsum("ij,bjhw->bihw", torch.linalg.inv(turn), joined).round().clamp(0, 255).int()
+    return torch.einsum("ij,bjhw->bihw", FROM_YCBCR.to(rgb.device), joined).round().clamp(0, 255).int()
