@@ -260,6 +260,16 @@ def test_an_exported_network_codes_pictures(pictures, tmp_path):
     assert np.array_equal(native.decode(coded, 12, 9, 3, 255, 1), samples)
 
 
+def test_an_export_tells_of_the_checkpoint_and_not_of_later_steps(pictures, tmp_path):
+    lossless.train(config(), [pictures], tmp_path / "run")
+    with (tmp_path / "run" / "log.jsonl").open("a") as log:
+        log.write('{"step": 9, "loss": 0.5}\n')
+    assert json.loads(lossless.export(tmp_path / "run")[1])["last"]["step"] == 4
+    (tmp_path / "run" / "log.jsonl").unlink()
+    with pytest.raises(UsageError):
+        lossless.export(tmp_path / "run")
+
+
 def test_what_no_decoder_holds_is_not_exported(pictures, tmp_path):
     network = lossless.train(config(), [pictures], tmp_path / "run")
     checkpoint = tmp_path / "run" / "checkpoint.pt"

@@ -180,7 +180,6 @@ def export(folder: Path, note: str = "") -> tuple[bytes, str]:
     network is not that of the codec, and when its integers would be too large.
     """
     tables, state = _read_run(folder)
-    log = (folder / LOG).read_text(encoding="utf-8").splitlines()
     network = _restored(tables, state)
     if not isinstance(network, Lossless):
         raise UsageError("this network is for measurements; no codec takes it")
@@ -196,7 +195,7 @@ def export(folder: Path, note: str = "") -> tuple[bytes, str]:
         "note": note,
         "steps": state["step"],
         "minutes": round(state["seconds"] / 60, 1),
-        "last": json.loads(log[-1]),
+        "last": _last_line(folder, state["step"]),
         **{name: tables[name] for name in ("train", "loop")},
     }
     return data, json.dumps(card, indent=2) + "\n"
@@ -209,6 +208,16 @@ def _read_run(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         return tables, torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)
     except OSError as error:
         raise UsageError(f"{folder} is not the folder of a run: {error}") from None
+
+
+def _last_line(folder: Path, step: int) -> dict[str, Any]:
+    """Of the log, up to a step: a training that goes on may be ahead of its checkpoint."""
+    try:
+        lines = (folder / LOG).read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise UsageError(f"{folder} has no log: {error}") from None
+    found = [line for line in map(json.loads, lines) if line["step"] <= step]
+    return found[-1] if found else {}
 
 
 def _restored(tables: dict[str, Any], state: dict[str, Any]) -> Lossless | Plain:
