@@ -2,11 +2,11 @@
 
     python benchmarks/learned_cost.py RUN... --pictures FOLDER -o results.json [--published CURVES.json]
 
-A run is the folder of a training. Its model is exported, and every picture coded at several rates. The estimate
-is that of the network in training, in floating point, for rounded latents; it is compared with the payload and
-with the whole ``.wyn`` file. PSNR is averaged over pictures; BD-rates are against published mean curves of it.
-Seconds are those of ``wyner.encode`` at a given quality and of ``wyner.decode``, the least of two; memory is
-the peak of a process that does both, and of one that only imports.
+A run is the folder of a training. Its model is exported, and every picture coded at several rates. The
+estimate is that of the network in training, in floating point, for rounded latents; it is compared with the
+payload and with the whole ``.wyn`` file. PSNR is averaged over pictures; BD-rates are against published mean
+curves of it. Seconds are those of ``wyner.encode`` at a given quality and of ``wyner.decode``, the least of
+two; memory is the peak of a process that does both, and of one that only imports.
 """
 
 from __future__ import annotations
