@@ -5,15 +5,30 @@
 
 #include "base/error.h"
 #include "coder/array_coder.h"
+#include "lossless/fit.h"
 #include "lossless/levels.h"
 #include "lossless/payload.h"
+#include "lossless/tuning_code.h"
 
 namespace wyner::lossless {
 namespace {
 
-class Encoders {
+// Where the tunings of a tile are looked up.
+class Tuned {
  public:
-  explicit Encoders(int count) : coders_(size_t(count)) {}
+  static constexpr bool kFits = false;
+  const Tuning* tuning(int level, int phase, int head) const {
+    const Tuning& found = tunings[size_t(level)][size_t(phase)][size_t(head)];
+    return found.taps.empty() ? nullptr : &found;
+  }
+
+  Tunings tunings;
+};
+
+class Encoders : public Tuned {
+ public:
+  Encoders(int count, std::function<void(size_t)> report) : coders_(size_t(count)), report_(std::move(report)) {}
+  void finished(size_t pixels) { report_(pixels); }
   int streams() const { return int(coders_.size()); }
   template <class Cdf>
   int32_t code(int stream, const Cdf& cdf, int32_t value) {
@@ -24,11 +39,13 @@ class Encoders {
 
  private:
   std::vector<RangeEncoder> coders_;
+  std::function<void(size_t)> report_;
 };
 
-class Decoders {
+class Decoders : public Tuned {
  public:
   void add(const uint8_t* data, size_t size) { coders_.emplace_back(data, size); }
+  void finished(size_t) {}
   int streams() const { return int(coders_.size()); }
   template <class Cdf>
   int32_t code(int stream, const Cdf& cdf, int32_t) {
@@ -114,7 +131,8 @@ void check(const Shape& s) {
           "lossless: channels must be 1 or 3, maxval 255 or 65535");
 }
 
-std::vector<uint8_t> encode(const Model& model, const uint16_t* samples, const Shape& shape, int threads) {
+std::vector<uint8_t> encode(const Model& model, const uint16_t* samples, const Shape& shape, int threads,
+                            const Report& report) {
   check(shape);
   Payload payload;
   payload.colours = Colours::ycocg;
@@ -125,9 +143,19 @@ std::vector<uint8_t> encode(const Model& model, const uint16_t* samples, const S
   }
   ThreadPool pool(threads);
   std::vector<std::vector<uint8_t>> streams;
+  size_t done = 0;
+  const double all = double(shape.width) * shape.height;
   for (const Tile& tile : tiles_of(shape.width, shape.height)) {
     Picture picture = to_planes(samples, shape, payload.colours, tile);
-    Encoders coders(streams_of(tile));
+    const auto finished = [&](size_t pixels) {
+      done += pixels;
+      if (report && done) report(double(done) / (2 * all));  // every sample is seen twice
+    };
+    Encoders coders(streams_of(tile), finished);
+    Fitter fitter(coders.streams(), depth_of(shape), finished);
+    code_picture(model, picture, payload.ranges, shape.channels, depth_of(shape), pool, fitter);
+    coders.tunings = fitter.solve(payload.ranges);
+    code_tunings(coders, coders.tunings, shape.channels);
     code_picture(model, picture, payload.ranges, shape.channels, depth_of(shape), pool, coders);
     for (int s = 0; s < coders.streams(); ++s) streams.push_back(coders.finish(s));
   }
@@ -146,6 +174,7 @@ void decode(const Model& model, const uint8_t* data, size_t size, const Shape& s
     Decoders coders;
     for (int s = 0; s < streams_of(tile); ++s, ++next) coders.add(payload.streams[next].data(), payload.streams[next].size());
     Picture picture(tile.width, tile.height);
+    code_tunings(coders, coders.tunings, shape.channels);
     code_picture(model, picture, payload.ranges, shape.channels, depth_of(shape), pool, coders);
     from_planes(picture, shape, payload.colours, tile, samples);
   }

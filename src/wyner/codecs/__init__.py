@@ -11,9 +11,10 @@ from .base import Codec
 MODULES: dict[str, str] = {
     "overfit": "wyner.codecs.overfit",
     "side": "wyner.codecs.side",
+    "lossless": "wyner.codecs.lossless",
     "learned": "wyner.codecs.learned",
 }
-IDS: dict[int, str] = {1: "overfit", 2: "side", 4: "learned"}
+IDS: dict[int, str] = {1: "overfit", 2: "side", 3: "lossless", 4: "learned"}
 
 
 def by_name(name: str) -> Codec:

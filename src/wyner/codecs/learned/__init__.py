@@ -23,6 +23,7 @@ VERSION = 1
 TAKES_SIDE = False
 OPTIONS = ("model",)
 EXACT_PIXELS = False
+LOSSLESS = False
 
 PRIOR_TILE = 1024
 """Pixels a side of what is entropy coded on its own."""
