@@ -31,7 +31,7 @@ from wyner.nn.learned import LearnedCodec
 from wyner.nn.rates import LEVELS, level_lambdas
 from wyner.train.learned import export, restore
 
-QUALITIES = (5, 20, 35, 50, 65, 80, 95)
+QUALITIES = (5, 35, 65, 95)
 CURVES = ("BMS", "MBT")
 """Ballé et al. 2018, and Minnen et al. 2018 with its autoregression."""
 _MEMORY = """
