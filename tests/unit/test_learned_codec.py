@@ -76,6 +76,15 @@ def test_quality_and_targets(hyperprior):
     assert len(encode(image, "mean-scale", target_bpp=bpp)) <= target
 
 
+def test_a_target_psnr_is_met_at_the_lowest_rate_that_does(photo):
+    reached = []
+    for target in (30, 33):
+        data = encode(photo, "factorised", target_psnr=target)
+        reached.append((len(data), wyner.compare(photo, data).psnr_db))
+        assert target <= reached[-1][1] < target + 1
+    assert reached[0][0] < reached[1][0]
+
+
 _KERNELS = (
     ("AVX2", ""),
     ("AVX512_CORE", "torch.backends.mkldnn.enabled = False"),
