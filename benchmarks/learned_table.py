@@ -87,9 +87,8 @@ def print_differences(reference: str, values: Values, images: list[str]) -> None
 
 
 def main(study: str, others: str) -> None:
-    print(
-        "# Learned codecs at matched rates\n\nMade by `benchmarks/learned_table.py`, which says what is interpolated and averaged."
-    )
+    print("# Learned codecs at matched rates\n")
+    print("Made by `benchmarks/learned_table.py`, which says what is interpolated and averaged.")
     known = read(others)
     for bpp, models in sorted(learned(read(study)).items()):
         every = {image for found in models.values() for image in found}
