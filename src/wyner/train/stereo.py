@@ -1,0 +1,186 @@
+"""Stereo pairs for training: layouts of data sets as downloaded, splits by scene, crops on the device.
+
+x is the picture that is coded, y the one that only the decoder holds. Layouts (root is the unpacked archive):
+
+=============  ==============================================================================================
+kitti2012      ``training|testing/colored_0/NNNNNN_1F.png`` (x, left), ``colored_1`` (y); data_stereo_flow.zip
+               and its multi-view extension
+kitti2015      ``training|testing/image_2/NNNNNN_1F.png`` (x), ``image_3`` (y); data_scene_flow(_multiview).zip
+cityscapes     ``leftImg8bit/PART/CITY/CITY_S_F_leftImg8bit.png`` (x), ``rightImg8bit`` likewise (y)
+flat           ``NAME_left.EXT`` (x) and ``NAME_right.EXT`` (y) in one folder
+list           a CSV with the columns image (x) and side (y), see ``wyner.batch.pairs``
+=============  ==============================================================================================
+
+A scene is what no two parts of a split may share: the number in KITTI (its frames are instants apart), the
+city in Cityscapes, the name elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..batch.pairs import read_pairs
+from ..errors import UsageError
+
+KITTI_CROP = (370, 740)
+NDIC_SIZE = (128, 256)
+"""Rows and columns: the centre crop of KITTI, and what it is resized to (Mital et al., DCC 2022)."""
+
+_KITTI = {"kitti2012": ("colored_0", "colored_1"), "kitti2015": ("image_2", "image_3")}
+LAYOUTS = (*_KITTI, "cityscapes", "flat", "list")
+
+
+@dataclass(frozen=True)
+class StereoPair:
+    """Paths of the coded picture x and of the decoder's picture y, and the scene that both show."""
+
+    x: Path
+    y: Path
+    scene: str
+
+
+def find_pairs(layout: str, root: Path, part: str = "training") -> list[StereoPair]:
+    """All pairs of a data set, sorted by path.
+
+    layout: of ``LAYOUTS``. root: its folder, or the CSV of a list. part: "training" or "testing" of KITTI,
+    "train", "val" or "test" of Cityscapes; other layouts have no parts. Pictures without a partner are left
+    out. Raises UsageError for an unknown layout and when there are no pairs.
+    """
+    if layout in _KITTI:
+        left, right = _KITTI[layout]
+        folder = root / part
+        found = [
+            StereoPair(x, folder / right / x.name, x.name.split("_")[0])
+            for x in folder.glob(f"{left}/*_1[01].png")
+        ]
+    elif layout == "cityscapes":
+        found = [
+            StereoPair(x, Path(re.sub("leftImg8bit", "rightImg8bit", str(x))), x.parent.name)
+            for x in root.glob(f"leftImg8bit/{part}/*/*_leftImg8bit.png")
+        ]
+    elif layout == "flat":
+        found = [
+            StereoPair(x, x.with_name(x.name.replace("_left.", "_right.")), x.name.rsplit("_left.", 1)[0])
+            for x in root.glob("*_left.*")
+        ]
+    elif layout == "list":
+        rows, problems = read_pairs(root)
+        if problems:
+            raise problems[0]
+        found = [StereoPair(Path(row.image.path), Path(row.side), row.image.path) for row in rows]
+    else:
+        raise UsageError(f"no layout is called {layout!r}; there are: {', '.join(LAYOUTS)}")
+    found = sorted((pair for pair in found if pair.y.is_file()), key=lambda pair: pair.x)
+    if not found:
+        raise UsageError(f"{root}: no pairs of the layout {layout}")
+    return found
+
+
+def split(pairs: Sequence[StereoPair], held_out: int) -> tuple[list[StereoPair], list[StereoPair]]:
+    """Training and held-out pairs: all pairs of the last ``held_out`` scenes, in sorted order, are held out."""
+    scenes = sorted({pair.scene for pair in pairs})
+    kept_back = set(scenes[len(scenes) - held_out :])
+    return (
+        [pair for pair in pairs if pair.scene not in kept_back],
+        [pair for pair in pairs if pair.scene in kept_back],
+    )
+
+
+def centre_resized(
+    picture: Image.Image, crop: tuple[int, int] = KITTI_CROP, size: tuple[int, int] = NDIC_SIZE
+) -> Image.Image:
+    """The centre crop (rows, columns), resized to ``size`` with Pillow's bilinear filter, as NDIC has it."""
+    rows, columns = crop
+    left, top = (picture.width - columns) // 2, (picture.height - rows) // 2
+    cut = picture.crop((left, top, left + columns, top + rows))
+    return cut.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+
+
+def load(pair: StereoPair, height: int | None = None, crop: tuple[int, int] | None = None) -> Tensor:
+    """x and y as one uint8 tensor (6, H, W), R G B of x first.
+
+    crop: rows and columns of a centre crop, resized to half of its width by ``height``. height: rows of the
+    result, the columns in proportion; None keeps the size. Raises OSError, and UsageError when x and y differ
+    in size.
+    """
+    planes = []
+    for path in (pair.x, pair.y):
+        with Image.open(path) as file:
+            picture = file.convert("RGB")
+        if crop is not None:
+            rows = height or crop[0]
+            picture = centre_resized(picture, crop, (rows, round(crop[1] * rows / crop[0])))
+        elif height is not None:
+            width = round(picture.width * height / picture.height)
+            picture = picture.resize((width, height), Image.Resampling.BILINEAR)
+        planes.append(np.asarray(picture).transpose(2, 0, 1))
+    if planes[0].shape != planes[1].shape:
+        raise UsageError(f"{pair.x} and {pair.y} are of different sizes")
+    return torch.from_numpy(np.concatenate(planes))
+
+
+class PairCrops:
+    """Random crops of pairs that lie on the device as uint8; the same for the same (seed, step) everywhere.
+
+    Each draw takes a pair, one of its versions (scales), and a crop at the same place of x and y. Half of the
+    draws are mirrored: then x and y change places as well, so that the disparity keeps its sign.
+    """
+
+    def __init__(
+        self, pairs: Sequence[Sequence[Tensor]], size: tuple[int, int], device: torch.device | str
+    ) -> None:
+        """pairs: of each pair the versions, uint8 (6, H, W) of at least ``size`` (rows, columns)."""
+        if any(v.shape[1] < size[0] or v.shape[2] < size[1] for versions in pairs for v in versions):
+            raise UsageError(f"a picture is smaller than the crop of {size[0]}x{size[1]}")
+        self.pairs = [[version.to(device) for version in versions] for versions in pairs]
+        self.size = size
+
+    def batch(self, rng: np.random.Generator, count: int, take: slice = slice(None)) -> tuple[Tensor, Tensor]:
+        """x and y, float32 (B, 3, rows, columns) in 0..1: the crops ``take`` of a batch of ``count``."""
+        draws = [self._draw(rng) for _ in range(count)][take]
+        both = torch.stack(draws).float() / 255
+        return both[:, :3], both[:, 3:]
+
+    def _draw(self, rng: np.random.Generator) -> Tensor:
+        versions = self.pairs[int(rng.integers(len(self.pairs)))]
+        whole = versions[int(rng.integers(len(versions)))]
+        rows, columns = self.size
+        top = int(rng.integers(whole.shape[1] - rows + 1))
+        left = int(rng.integers(whole.shape[2] - columns + 1))
+        cut = whole[:, top : top + rows, left : left + columns]
+        return cut.flip(2).roll(3, 0) if rng.integers(2) else cut
+
+
+def synthetic_pair(
+    picture: npt.NDArray[np.uint8],
+    rng: np.random.Generator,
+    *,
+    shift: int = 0,
+    occlusion: float = 0.0,
+    noise: float = 0.0,
+) -> npt.NDArray[np.uint8]:
+    """A pair of known correlation from one picture (H, W, 3): (6, H, W - shift), x first.
+
+    y is x displaced to the left by ``shift`` >= 0 columns, as the right picture of a stereo pair shows it,
+    with ``occlusion``, in 0..1, of its area hidden by patches from elsewhere in the picture, and Gaussian
+    noise of standard deviation ``noise`` in 8-bit steps.
+    """
+    columns = picture.shape[1] - shift
+    x, y = picture[:, :columns], picture[:, shift:].astype(np.float64)
+    side = max(1, min(picture.shape[0], columns) // 8)
+    for _ in range(round(occlusion * picture.shape[0] * columns / side**2)):
+        (to_row, from_row), (to, source) = (
+            rng.integers(0, limit - side + 1, 2) for limit in (picture.shape[0], columns)
+        )
+        y[to_row : to_row + side, to : to + side] = x[from_row : from_row + side, source : source + side]
+    y = np.clip(np.rint(y + rng.normal(0, noise, y.shape)), 0, 255).astype(np.uint8)
+    return np.concatenate([x.transpose(2, 0, 1), y.transpose(2, 0, 1)])
