@@ -8,6 +8,7 @@ import re
 from .. import __version__
 from ..container import Limits
 from .bench_parser import add_bench
+from .train_parser import add_train
 
 _EXIT_CODES = """exit codes: 0 fine, 1 failure, 2 usage, 3 corrupt file, 4 unsupported, 5 limit exceeded,
 6 target missed (the file is written all the same), 7 side image wrong or missing, 130 interrupted"""
@@ -28,6 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_inspection(commands)
     _add_demo(commands)
     add_bench(commands, _command)
+    add_train(commands, _command)
     return parser
 
 

@@ -7,7 +7,7 @@ metric", CVPR 2018.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,19 +82,22 @@ class Lpips:
 
     def _distance(self, pair: torch.Tensor) -> float:
         """Distance of the two pictures of a batch (2, 3, H, W) in -1..1."""
+        return sum(_layer_distance(features, head) for features, head in self.stages(pair))
+
+    def stages(self, x: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Seven times: features (B, C, h, w) of pictures (B, 3, H, W) in -1..1, and a head (1, C, 1, 1)."""
         import torch.nn.functional as F
 
         t = self._tensors
-        x = (pair - t["scaling_layer.shift"]) / t["scaling_layer.scale"]
+        x = (x - t["scaling_layer.shift"]) / t["scaling_layer.scale"]
         x = F.relu(F.conv2d(x, t[f"{_STEM}.weight"], t[f"{_STEM}.bias"], stride=2))
-        total = _layer_distance(x, t["lins.0.model.1.weight"])
+        yield x, t["lins.0.model.1.weight"]
         for index, (pools, fires) in enumerate(_STAGES, 1):
             if pools:
                 x = F.max_pool2d(x, 3, 2, ceil_mode=True)
             for fire in fires:
                 x = self._fire(x, fire)
-            total += _layer_distance(x, t[f"lins.{index}.model.1.weight"])
-        return total
+            yield x, t[f"lins.{index}.model.1.weight"]
 
     def _fire(self, x: torch.Tensor, name: str) -> torch.Tensor:
         """A squeeze to few channels, then 1x1 and 3x3 filters of those side by side."""

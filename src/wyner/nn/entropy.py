@@ -46,8 +46,8 @@ def bits(likelihoods: Tensor) -> Tensor:
     return -likelihoods.flatten(1).log2().sum(1)
 
 
-def _quantised(x: Tensor, mode: Mode) -> tuple[Tensor, Tensor]:
-    """What goes on to the synthesis, and what probabilities are asked of."""
+def quantise(x: Tensor, mode: Mode) -> tuple[Tensor, Tensor]:
+    """What goes on to the synthesis, and what probabilities are asked of; both of the shape of x."""
     if mode == "round":
         rounded = torch.round(x)
         return rounded, rounded
@@ -80,7 +80,7 @@ class FactorisedPrior(nn.Module):
 
     def forward(self, z: Tensor, mode: Mode) -> tuple[Tensor, Tensor]:
         """z_hat and likelihoods, both (B, channels, H, W) float32 like z."""
-        z_hat, values = _quantised(z, mode)
+        z_hat, values = quantise(z, mode)
         return z_hat, self.likelihoods(values)
 
     def likelihoods(self, values: Tensor, step: Tensor | float = 1.0) -> Tensor:
@@ -120,7 +120,7 @@ class GaussianConditional(nn.Module):
         With means the differences from them are quantised (Minnen, Ballé and Toderici 2018).
         """
         centred = y if means is None else y - means
-        quantised, values = _quantised(centred, mode)
+        quantised, values = quantise(centred, mode)
         return quantised if means is None else quantised + means, self.likelihoods(values, scales)
 
     def likelihoods(self, values: Tensor, scales: Tensor) -> Tensor:

@@ -1,0 +1,67 @@
+"""``wyner train``: trainings of networks, under torchrun or alone."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from ..errors import UnavailableError, UsageError
+
+
+def learned(arguments: argparse.Namespace) -> int:
+    """``wyner train learned``."""
+    require_torch()
+    from ..train.learned import LearnedConfig, train
+
+    train(
+        LearnedConfig.of(config_tables(arguments)),
+        [Path(path) for path in arguments.data],
+        Path(arguments.output),
+        device=arguments.device,
+        start=start_of(arguments),
+        tensorboard=arguments.tensorboard,
+        report=report,
+    )
+    return 0
+
+
+def require_torch() -> None:
+    """Raise UnavailableError, which says what to install, without PyTorch."""
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        raise UnavailableError("training needs PyTorch: pip install 'wyner[torch]'") from None
+
+
+def config_tables(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The tables that --config, -x and --minutes give."""
+    from ..train.config import read_config
+
+    changes = []
+    for text in arguments.changes:
+        name, equals, value = text.partition("=")
+        if not equals or "." not in name:
+            raise UsageError(f"{text!r} is not of the form table.key=value")
+        changes.append((name, value))
+    if arguments.minutes is not None:
+        changes.append(("loop.minutes", str(arguments.minutes)))
+    return read_config(arguments.config, changes)
+
+
+def start_of(arguments: argparse.Namespace) -> Path | None:
+    """The checkpoint that --start names. Raises UsageError if it is not there."""
+    from ..train.loop import CHECKPOINT
+
+    if arguments.start is None:
+        return None
+    path = Path(arguments.start) / CHECKPOINT
+    if not path.is_file():
+        raise UsageError(f"there is no {path}")
+    return path
+
+
+def report(line: dict[str, Any]) -> None:
+    """Tell of a line of the log on standard error."""
+    print("  ".join(f"{name} {value:.6g}" for name, value in line.items()), file=sys.stderr, flush=True)

@@ -1,0 +1,37 @@
+"""The arguments of ``wyner train``."""
+
+from __future__ import annotations
+
+import argparse
+
+from .bench_parser import AddCommand, Commands
+
+
+def add_train(commands: Commands, add_command: AddCommand) -> None:
+    """Add the command and its own commands; ``add_command`` makes a parser that runs "module.function"."""
+    summary = "train networks (needs the extra torch)"
+    parser = commands.add_parser("train", help=summary, description=summary)
+    inner = parser.add_subparsers(dest="train", required=True, metavar="COMMAND")
+    learned = add_command(inner, "learned", "train.learned", "train a learned lossy codec on pictures")
+    add_training(learned, "folder of pictures, or tar file of them")
+
+
+def add_training(parser: argparse.ArgumentParser, data: str) -> None:
+    """The arguments that all trainings have; ``data`` says what they train on."""
+    parser.add_argument("--config", required=True, metavar="NAME", help="preset, or a .toml or .json file")
+    parser.add_argument("--data", required=True, nargs="+", metavar="PATH", help=data)
+    parser.add_argument(
+        "-o", dest="output", required=True, metavar="DIR", help="folder of the run; goes on if it is one"
+    )
+    parser.add_argument("--minutes", type=float, metavar="M", help="end after so long, over all resumes")
+    parser.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1, ...")
+    parser.add_argument("--start", metavar="DIR", help="run whose weights to begin with")
+    parser.add_argument("--tensorboard", action="store_true", help="log for TensorBoard as well")
+    parser.add_argument(
+        "-x",
+        dest="changes",
+        action="append",
+        default=[],
+        metavar="TABLE.KEY=VALUE",
+        help="a setting of the configuration",
+    )
