@@ -27,6 +27,27 @@ def learned(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def distributed(arguments: argparse.Namespace) -> int:
+    """``wyner train distributed``."""
+    require_torch()
+    from ..train.distributed import DistributedConfig, train
+
+    if len(arguments.data) != 1:
+        raise UsageError("give one folder as --data; the sources are in the configuration")
+    if arguments.model is not None:
+        arguments.changes.append(f"model.kind={arguments.model}")
+    train(
+        DistributedConfig.of(config_tables(arguments)),
+        Path(arguments.data[0]),
+        Path(arguments.output),
+        device=arguments.device,
+        start=start_of(arguments),
+        tensorboard=arguments.tensorboard,
+        report=report,
+    )
+    return 0
+
+
 def require_torch() -> None:
     """Raise UnavailableError, which says what to install, without PyTorch."""
     try:

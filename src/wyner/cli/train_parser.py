@@ -14,6 +14,11 @@ def add_train(commands: Commands, add_command: AddCommand) -> None:
     inner = parser.add_subparsers(dest="train", required=True, metavar="COMMAND")
     learned = add_command(inner, "learned", "train.learned", "train a learned lossy codec on pictures")
     add_training(learned, "folder of pictures, or tar file of them")
+    distributed = add_command(
+        inner, "distributed", "train.distributed", "train a codec whose decoder has a picture of its own"
+    )
+    add_training(distributed, "folder that the configuration's paths start at, such as $WYNER_DATA")
+    distributed.add_argument("--model", metavar="KIND", help="ndic, attention, aligned or dsin")
 
 
 def add_training(parser: argparse.ArgumentParser, data: str) -> None:

@@ -1,8 +1,9 @@
 """Distributed codecs: x is coded without y, and decoded with it (Wyner and Ziv 1976).
 
-All models take ``(x, y, lambda, mode)`` and give an ``Output``; a picture of one grey in the place of y makes
-of each the same network without side information. ``analyse`` is all that an encoder needs and
-``reconstruct`` all that a decoder does beside the entropy model ``latents``.
+All models take ``(x, y, lam, mode)`` and give an ``Output``; a grey picture in the place of y makes of each
+the same network without side information. An encoder needs ``g_a`` and ``latents``; a decoder ``latents`` and
+``reconstruct``. Lambdas are as in ``wyner.nn.learned``: mean squared error of samples in 0..1 for a bit per
+pixel, which is 1 / (255^2 lambda) where a paper weighs the error in 8-bit steps by lambda.
 """
 
 from __future__ import annotations
@@ -11,36 +12,39 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .attention import RowAttention, row_attention
-from .entropy import FactorisedPrior, Mode, bits
-from .transforms import Analysis, FactorisedLatents, HyperpriorLatents, Synthesis
+from .entropy import FactorisedPrior, Mode, bits, uniform_noise
+from .learned import Gains, ModelConfig, Prior, analysis, make_prior, synthesis
 
-Backbone = Literal["balle2017", "balle2018"]
+Kind = Literal["ndic", "attention", "aligned", "dsin"]
 
-COMMON_NOISE = 0.001**0.5
-"""Standard deviation of the noise that the common information w gets in training."""
+COMMON_VARIANCE = 0.001
+"""Of the noise that the common information w gets in training."""
 GREY = 0.5
 """Samples of the picture that stands for no y."""
 
 
 @dataclass(frozen=True)
-class Sizes:
-    """width: channels N of hidden layers. latents: channels M of x's, y's and the common information.
+class SideModelConfig:
+    """kind: which model. width: channels N of hidden layers. latents: channels M of x's and y's latents and of
+    the common information. prior, lambda_range, anchors: see ``wyner.nn.learned.ModelConfig``; "factorised"
+    is the backbone of Ballé et al. 2017, "hyperprior" that of Ballé et al. 2018."""
 
-    lambdas: the lowest and highest lambda. backbone: the entropy model, that of Ballé et al. 2017 or 2018.
-    """
-
+    kind: Kind = "ndic"
+    prior: Prior = "factorised"
     width: int = 64
-    latents: int = 96
-    lambdas: tuple[float, float] = (1e-4, 6e-3)
-    backbone: Backbone = "balle2017"
+    latents: int = 64
+    lambda_range: tuple[float, float] = (2e-3, 0.16)
+    anchors: int = 6
 
-    def entropy_model(self) -> nn.Module:
-        if self.backbone == "balle2017":
-            return FactorisedLatents(self.latents, self.lambdas)
-        return HyperpriorLatents(self.latents, self.lambdas, self.width)
+    @property
+    def codec(self) -> ModelConfig:
+        """The codec without y that a model is built on."""
+        widths = (self.width, self.width, self.width)
+        return ModelConfig(self.prior, widths, self.latents, self.width, self.lambda_range, self.anchors)
 
 
 @dataclass(frozen=True)
@@ -59,38 +63,66 @@ class Output:
     bits_w: Tensor | None = None
 
 
+class Latents(nn.Module):
+    """Gains, quantisation and the entropy model of latents."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.gains = Gains(config.latents, config.lambda_range, config.anchors)
+        self.prior = make_prior(config)
+
+    def forward(self, latent: Tensor, lam: Tensor, mode: Mode) -> tuple[Tensor, Tensor]:
+        """(B, M, h, w) and lambda (B) to what a decoder has of the latents, and the bits (B) they take."""
+        gain, inverse = self.gains(lam)
+        quantised, taken = self.prior(latent, gain, mode)
+        return quantised * inverse, taken
+
+
 class Ndic(nn.Module):
     """Mital, Özyılkan, Garjani and Gündüz, "Neural distributed image compression using common information",
-    DCC 2022: x is decoded from its private latents and from w = f(y), neither quantised nor sent."""
+    DCC 2022: x is decoded from its private latents and from w = f(y), neither quantised nor sent.
 
-    def __init__(self, sizes: Sizes) -> None:
+    The noise of w is uniform, of the variance that theirs has.
+    """
+
+    def __init__(self, config: SideModelConfig) -> None:
         super().__init__()
-        self.g_a, self.g_ay, self.f = (Analysis(sizes.width, sizes.latents) for _ in range(3))
-        self.g_s, self.g_sy = (Synthesis(2 * sizes.latents, sizes.width) for _ in range(2))
-        self.latents, self.latents_y = sizes.entropy_model(), sizes.entropy_model()
-        self.prior_w = FactorisedPrior(sizes.latents)
+        codec = config.codec
+        self.g_a, self.g_ay, self.f = (analysis(codec.widths, codec.latents) for _ in range(3))
+        self.g_s, self.g_sy = (synthesis(codec.widths, 2 * codec.latents) for _ in range(2))
+        self.latents, self.latents_y = Latents(codec), Latents(codec)
+        self.prior_w = FactorisedPrior(codec.latents)
 
-    def forward(self, x: Tensor, y: Tensor, lmbda: Tensor, mode: Mode) -> Output:
-        """x and y (B, 3, H, W) in 0..1, H and W multiples of 16; lambda (B)."""
-        x_latent, bits_x = self.latents(self.g_a(x), lmbda, mode)
-        pyramid = self.f.pyramid(y)
+    def forward(self, x: Tensor, y: Tensor, lam: Tensor, mode: Mode) -> Output:
+        """x and y (B, 3, H, W) in 0..1, H and W multiples of 16, of 64 with a hyperprior; lam (B)."""
+        x_latent, bits_x = self.latents(self.g_a(x - 0.5), lam, mode)
+        pyramid = _pyramid(self.f, y - 0.5)
         if not self.training:
-            x_hat, base = self._decoded(x_latent, pyramid, y, lmbda)
+            x_hat, base = self._decoded(x_latent, pyramid, y, lam)
             return Output(x_hat, bits_x, base)
-        pyramid[-1] = w = pyramid[-1] + COMMON_NOISE * torch.randn_like(pyramid[-1])
-        x_hat, base = self._decoded(x_latent, pyramid, y, lmbda)
-        y_latent, bits_y = self.latents_y(self.g_ay(y), lmbda, mode)
-        y_hat = self.g_sy(torch.cat([y_latent, w], 1))
+        w = pyramid[-1]
+        pyramid[-1] = w = w + (12 * COMMON_VARIANCE) ** 0.5 * uniform_noise(w)
+        x_hat, base = self._decoded(x_latent, pyramid, y, lam)
+        y_latent, bits_y = self.latents_y(self.g_ay(y - 0.5), lam, mode)
+        y_hat = self.g_sy(torch.cat([y_latent, w], 1)) + 0.5
         return Output(x_hat, bits_x, base, y_hat, bits_y, bits(self.prior_w.likelihoods(w)))
 
-    def reconstruct(self, x_latent: Tensor, y: Tensor, lmbda: Tensor) -> Tensor:
-        """x_hat (B, 3, H, W) from the decoded latents of x, y and lambda (B)."""
-        return self._decoded(x_latent, self.f.pyramid(y), y, lmbda)[0]
+    def reconstruct(self, x_latent: Tensor, y: Tensor, lam: Tensor) -> Tensor:
+        """x_hat (B, 3, H, W) from the latents of x as decoded, y and lam (B)."""
+        return self._decoded(x_latent, _pyramid(self.f, y - 0.5), y, lam)[0]
 
     def _decoded(
-        self, x_latent: Tensor, pyramid: list[Tensor], y: Tensor, lmbda: Tensor
+        self, x_latent: Tensor, pyramid: list[Tensor], y: Tensor, lam: Tensor
     ) -> tuple[Tensor, Tensor | None]:
-        return self.g_s(torch.cat([x_latent, pyramid[-1]], 1)), None
+        return self.g_s(torch.cat([x_latent, pyramid[-1]], 1)) + 0.5, None
+
+
+def _pyramid(f: nn.Sequential, y: Tensor) -> list[Tensor]:
+    """What an analysis gives at 1/2, 1/4, 1/8 and 1/16."""
+    found = []
+    for layer in f:
+        found.append(y := layer(y))
+    return [*found[1::2], found[-1]]
 
 
 class AttentionNdic(Ndic):
@@ -101,19 +133,20 @@ class AttentionNdic(Ndic):
     its cost linear in the size of the picture.
     """
 
-    def __init__(self, sizes: Sizes) -> None:
-        super().__init__(sizes)
-        self.lookups = nn.ModuleList(RowAttention(sizes.width, window) for window in (16, 32))
+    def __init__(self, config: SideModelConfig) -> None:
+        super().__init__(config)
+        self.lookups = nn.ModuleList(RowAttention(config.width, window) for window in (16, 32))
 
     def _decoded(
-        self, x_latent: Tensor, pyramid: list[Tensor], y: Tensor, lmbda: Tensor
+        self, x_latent: Tensor, pyramid: list[Tensor], y: Tensor, lam: Tensor
     ) -> tuple[Tensor, Tensor | None]:
         state = torch.cat([x_latent, pyramid[-1]], 1)
-        for stage, (up, norm) in enumerate(zip(self.g_s.up, self.g_s.norms, strict=True)):
-            state = norm(up(state))
-            if stage < len(self.lookups):
-                state = self.lookups[stage](state, pyramid[2 - stage])
-        return self.g_s.picture(state), None
+        first, first_norm, second, second_norm, *rest = self.g_s
+        state = self.lookups[0](first_norm(first(state)), pyramid[2])
+        state = self.lookups[1](second_norm(second(state)), pyramid[1])
+        for layer in rest:
+            state = layer(state)
+        return state + 0.5, None
 
 
 class AlignedNdic(Ndic):
@@ -123,26 +156,28 @@ class AlignedNdic(Ndic):
     how sure the match is, goes with the state of the synthesis into a residual network at half resolution.
     """
 
-    def __init__(self, sizes: Sizes, descriptor: int = 32, window: int = 48, middle: int = 4) -> None:
-        super().__init__(sizes)
-        self.lambdas = sizes.lambdas
+    def __init__(
+        self, config: SideModelConfig, descriptor: int = 32, window: int = 48, middle: int = 4
+    ) -> None:
+        super().__init__(config)
+        self.greatest = config.lambda_range[1]
         self.describe, self.describe_y = Descriptors(descriptor), Descriptors(descriptor)
         # The two begin alike, so that equal content matches from the first step on.
         self.describe_y.load_state_dict(self.describe.state_dict())
         self.bias = nn.Parameter(torch.zeros(1, 2 * window + 1))
-        self.fusion = Fusion(12 + sizes.width + 12 + 2, 48, middle)
+        self.fusion = Fusion(12 + config.width + 12 + 2, 48, middle)
 
     def _decoded(
-        self, x_latent: Tensor, pyramid: list[Tensor], y: Tensor, lmbda: Tensor
+        self, x_latent: Tensor, pyramid: list[Tensor], y: Tensor, lam: Tensor
     ) -> tuple[Tensor, Tensor | None]:
-        features = self.g_s.features(torch.cat([x_latent, pyramid[-1]], 1))
-        base = self.g_s.picture(features)
-        halves, halves_y = (nn.functional.pixel_unshuffle(picture - 0.5, 2) for picture in (base, y))
+        features = self.g_s[:-1](torch.cat([x_latent, pyramid[-1]], 1))
+        base = self.g_s[-1](features) + 0.5
+        halves, halves_y = (F.pixel_unshuffle(picture - 0.5, 2) for picture in (base, y))
         values = torch.cat([halves_y, torch.ones_like(halves_y[:, :1])], 1)
         found = row_attention(self.describe(halves), self.describe_y(halves_y), values, self.bias)
-        rate = (lmbda / self.lambdas[0]).log()[:, None, None, None].expand_as(found[:, :1])
+        rate = (self.greatest / lam).log()[:, None, None, None].expand_as(found[:, :1])
         change = self.fusion(torch.cat([halves, features, found, rate], 1))
-        return base + nn.functional.pixel_shuffle(change, 2), base
+        return base + F.pixel_shuffle(change, 2), base
 
 
 class Descriptors(nn.Module):
@@ -164,9 +199,9 @@ class Descriptors(nn.Module):
     def forward(self, halves: Tensor) -> Tensor:
         """(B, 12, h, w), h and w even, to (B, 2 channels, h, w)."""
         near = self.near(halves)
-        around = nn.functional.interpolate(self.around(near), scale_factor=2.0, mode="bilinear")
+        around = F.interpolate(self.around(near), scale_factor=2.0, mode="bilinear")
         # Cosines of what differs from the picture's mean; their sharpness is shared out between x and y.
-        units = (nn.functional.normalize(nn.functional.instance_norm(part), dim=1) for part in (near, around))
+        units = (F.normalize(F.instance_norm(part), dim=1) for part in (near, around))
         roots = (self.log_sharpness / 2).exp()
         return torch.cat([unit * root for unit, root in zip(units, roots, strict=True)], 1)
 

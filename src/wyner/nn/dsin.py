@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .distributed import Output, Sizes
+from .distributed import Latents, Output, SideModelConfig
 from .entropy import Mode
-from .transforms import Analysis, Synthesis
+from .learned import analysis, synthesis
 
 PATCH = (20, 24)
 """Rows and columns of a patch (section 3)."""
@@ -24,11 +24,11 @@ PRIOR_WIDTH = 0.5
 class Dsin(nn.Module):
     """An autoencoder, the patch search and the fusion network."""
 
-    def __init__(self, sizes: Sizes) -> None:
+    def __init__(self, config: SideModelConfig) -> None:
         super().__init__()
-        self.g_a = Analysis(sizes.width, sizes.latents)
-        self.g_s = Synthesis(sizes.latents, sizes.width)
-        self.latents = sizes.entropy_model()
+        codec = config.codec
+        self.g_a, self.g_s = analysis(codec.widths, codec.latents), synthesis(codec.widths, codec.latents)
+        self.latents = Latents(codec)
         widths = (6, *[32] * len(DILATIONS))
         layers: list[nn.Module] = []
         for inputs, outputs, dilation in zip(widths[:-1], widths[1:], DILATIONS, strict=True):
@@ -36,20 +36,20 @@ class Dsin(nn.Module):
             nn.init.dirac_(layers[-2].weight)  # type: ignore[arg-type]
         self.fusion = nn.Sequential(*layers, nn.Conv2d(32, 3, 1))
 
-    def forward(self, x: Tensor, y: Tensor, lmbda: Tensor, mode: Mode) -> Output:
-        """x and y (B, 3, H, W) in 0..1, H and W multiples of 16; lambda (B)."""
-        x_latent, bits_x = self.latents(self.g_a(x), lmbda, mode)
-        x_hat, base = self._decoded(x_latent, y, lmbda)
+    def forward(self, x: Tensor, y: Tensor, lam: Tensor, mode: Mode) -> Output:
+        """x and y (B, 3, H, W) in 0..1, H and W multiples of 16, of 64 with a hyperprior; lam (B)."""
+        x_latent, bits_x = self.latents(self.g_a(x - 0.5), lam, mode)
+        x_hat, base = self._decoded(x_latent, y, lam)
         return Output(x_hat, bits_x, base)
 
-    def reconstruct(self, x_latent: Tensor, y: Tensor, lmbda: Tensor) -> Tensor:
-        """x_hat (B, 3, H, W) from the decoded latents of x, y and lambda (B)."""
-        return self._decoded(x_latent, y, lmbda)[0]
+    def reconstruct(self, x_latent: Tensor, y: Tensor, lam: Tensor) -> Tensor:
+        """x_hat (B, 3, H, W) from the decoded latents of x, y and lam (B)."""
+        return self._decoded(x_latent, y, lam)[0]
 
-    def _decoded(self, x_latent: Tensor, y: Tensor, lmbda: Tensor) -> tuple[Tensor, Tensor]:
-        base = self.g_s(x_latent)
+    def _decoded(self, x_latent: Tensor, y: Tensor, lam: Tensor) -> tuple[Tensor, Tensor]:
+        base = self.g_s(x_latent) + 0.5
         with torch.no_grad():
-            y_coded = self.g_s(self.latents(self.g_a(y), lmbda, "round")[0])
+            y_coded = self.g_s(self.latents(self.g_a(y - 0.5), lam, "round")[0]) + 0.5
             y_moved = matched_patches(base.float(), y_coded.float(), y)
         return self.fusion(torch.cat([base, y_moved], 1) - 0.5) + 0.5, base
 

@@ -30,10 +30,8 @@ from torch import Tensor
 
 from ..batch.pairs import read_pairs
 from ..errors import UsageError
-
-KITTI_CROP = (370, 740)
-NDIC_SIZE = (128, 256)
-"""Rows and columns: the centre crop of KITTI, and what it is resized to (Mital et al., DCC 2022)."""
+from ..nn.distributed import GREY
+from .loop import Draw
 
 _KITTI = {"kitti2012": ("colored_0", "colored_1"), "kitti2015": ("image_2", "image_3")}
 LAYOUTS = (*_KITTI, "cityscapes", "flat", "list")
@@ -95,62 +93,95 @@ def split(pairs: Sequence[StereoPair], held_out: int) -> tuple[list[StereoPair],
     )
 
 
-def centre_resized(
-    picture: Image.Image, crop: tuple[int, int] = KITTI_CROP, size: tuple[int, int] = NDIC_SIZE
-) -> Image.Image:
-    """The centre crop (rows, columns), resized to ``size`` with Pillow's bilinear filter, as NDIC has it."""
-    rows, columns = crop
-    left, top = (picture.width - columns) // 2, (picture.height - rows) // 2
-    cut = picture.crop((left, top, left + columns, top + rows))
-    return cut.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+@dataclass(frozen=True)
+class Source:
+    """Pairs to train on, as a configuration names them.
+
+    layout, path, part: see ``find_pairs``; the path is relative to a root. held_out: that many last scenes are
+    not used. centre: rows and columns of a centre crop to begin with. heights: rows of the versions of each
+    pair, resized in proportion; none keeps the size. repeat: how often each pair counts.
+    """
+
+    layout: str
+    path: str
+    part: str = "training"
+    held_out: int = 0
+    centre: tuple[int, ...] = ()
+    heights: tuple[int, ...] = ()
+    repeat: int = 1
 
 
-def load(pair: StereoPair, height: int | None = None, crop: tuple[int, int] | None = None) -> Tensor:
+def load_source(source: Source, root: Path) -> list[list[Tensor]]:
+    """The versions of each pair of a source, see ``load``. Raises as ``find_pairs`` and ``load``."""
+    kept, _ = split(find_pairs(source.layout, root / source.path, source.part), source.held_out)
+    versions = [[load(pair, height, source.centre) for height in source.heights or (None,)] for pair in kept]
+    return source.repeat * versions
+
+
+def load(pair: StereoPair, height: int | None = None, centre: tuple[int, ...] = ()) -> Tensor:
     """x and y as one uint8 tensor (6, H, W), R G B of x first.
 
-    crop: rows and columns of a centre crop, resized to half of its width by ``height``. height: rows of the
-    result, the columns in proportion; None keeps the size. Raises OSError, and UsageError when x and y differ
-    in size.
+    centre: rows and columns of a centre crop, or nothing. height: rows that the result is resized to with
+    Pillow's bilinear filter, the columns in proportion; None keeps the size. With (370, 740) and 128, pairs
+    of KITTI are those of Mital et al., DCC 2022. Raises OSError, and UsageError when x and y differ in size.
     """
-    planes = []
-    for path in (pair.x, pair.y):
-        with Image.open(path) as file:
-            picture = file.convert("RGB")
-        if crop is not None:
-            rows = height or crop[0]
-            picture = centre_resized(picture, crop, (rows, round(crop[1] * rows / crop[0])))
-        elif height is not None:
-            width = round(picture.width * height / picture.height)
-            picture = picture.resize((width, height), Image.Resampling.BILINEAR)
-        planes.append(np.asarray(picture).transpose(2, 0, 1))
+    planes = [_planes(path, height, centre) for path in (pair.x, pair.y)]
     if planes[0].shape != planes[1].shape:
         raise UsageError(f"{pair.x} and {pair.y} are of different sizes")
     return torch.from_numpy(np.concatenate(planes))
 
 
+def _planes(path: Path, height: int | None, centre: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    with Image.open(path) as file:
+        picture = file.convert("RGB")
+    if centre:
+        rows, columns = centre
+        left, top = (picture.width - columns) // 2, (picture.height - rows) // 2
+        picture = picture.crop((left, top, left + columns, top + rows))
+    if height is not None:
+        width = round(picture.width * height / picture.height)
+        picture = picture.resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(picture).transpose(2, 0, 1)
+
+
 class PairCrops:
-    """Random crops of pairs that lie on the device as uint8; the same for the same (seed, step) everywhere.
+    """Random crops of pairs that lie on the device as uint8; those of a step are the same on any machine.
 
     Each draw takes a pair, one of its versions (scales), and a crop at the same place of x and y. Half of the
     draws are mirrored: then x and y change places as well, so that the disparity keeps its sign.
     """
 
     def __init__(
-        self, pairs: Sequence[Sequence[Tensor]], size: tuple[int, int], device: torch.device | str
+        self,
+        pairs: Sequence[Sequence[Tensor]],
+        size: tuple[int, int],
+        device: torch.device | str,
+        *,
+        wrong: float = 0.0,
+        without: float = 0.0,
     ) -> None:
-        """pairs: of each pair the versions, uint8 (6, H, W) of at least ``size`` (rows, columns)."""
+        """pairs: of each pair the versions, uint8 (6, H, W) of at least ``size`` (rows, columns).
+
+        wrong, without: parts of the samples, in 0..1, whose y is that of another sample, or grey. Raises
+        UsageError for pictures smaller than the crop.
+        """
         if any(v.shape[1] < size[0] or v.shape[2] < size[1] for versions in pairs for v in versions):
             raise UsageError(f"a picture is smaller than the crop of {size[0]}x{size[1]}")
         self.pairs = [[version.to(device) for version in versions] for versions in pairs]
-        self.size = size
+        self.size, self.wrong, self.without = size, wrong, without
 
-    def batch(self, rng: np.random.Generator, count: int, take: slice = slice(None)) -> tuple[Tensor, Tensor]:
-        """x and y, float32 (B, 3, rows, columns) in 0..1: the crops ``take`` of a batch of ``count``."""
-        draws = [self._draw(rng) for _ in range(count)][take]
-        both = torch.stack(draws).float() / 255
-        return both[:, :3], both[:, 3:]
+    def batch(self, draw: Draw) -> tuple[Tensor, Tensor]:
+        """x and y of this rank, float32 (rows, 3, rows of a crop, columns) in 0..1."""
+        cuts = [self._cut(draw.rng) for _ in range(draw.batch)]
+        fates = draw.rng.random(draw.batch)
+        mine = range(*draw.rows.indices(draw.batch))
+        x = torch.stack([cuts[k][:3] for k in mine]).float() / 255
+        # A wrong y is that of the next sample, which another rank may have.
+        y = torch.stack([cuts[(k + (fates[k] < self.wrong)) % draw.batch][3:] for k in mine]).float() / 255
+        absent = torch.from_numpy(fates[draw.rows] >= 1 - self.without).to(y.device)
+        return x, torch.where(absent[:, None, None, None], GREY, y)
 
-    def _draw(self, rng: np.random.Generator) -> Tensor:
+    def _cut(self, rng: np.random.Generator) -> Tensor:
         versions = self.pairs[int(rng.integers(len(self.pairs)))]
         whole = versions[int(rng.integers(len(versions)))]
         rows, columns = self.size
