@@ -29,9 +29,12 @@ GREY = 0.5
 
 @dataclass(frozen=True)
 class SideModelConfig:
-    """kind: which model. width: channels N of hidden layers. latents: channels M of x's and y's latents and of
-    the common information. prior, lambda_range, anchors: see ``wyner.nn.learned.ModelConfig``; "factorised"
-    is the backbone of Ballé et al. 2017, "hyperprior" that of Ballé et al. 2018."""
+    """Sizes of a model.
+
+    kind: which one. width: channels N of hidden layers. latents: channels M of x's and y's latents and of the
+    common information. prior, lambda_range, anchors: see ``wyner.nn.learned.ModelConfig``; "factorised" is
+    the backbone of Ballé et al. 2017, "hyperprior" that of Ballé et al. 2018.
+    """
 
     kind: Kind = "ndic"
     prior: Prior = "factorised"
@@ -156,16 +159,15 @@ class AlignedNdic(Ndic):
     how sure the match is, goes with the state of the synthesis into a residual network at half resolution.
     """
 
-    def __init__(
-        self, config: SideModelConfig, descriptor: int = 32, window: int = 48, middle: int = 4
-    ) -> None:
+    def __init__(self, config: SideModelConfig, window: int = 48) -> None:
+        """window: the reach of the matching, either way, in pairs of columns."""
         super().__init__(config)
         self.greatest = config.lambda_range[1]
-        self.describe, self.describe_y = Descriptors(descriptor), Descriptors(descriptor)
+        self.describe, self.describe_y = Descriptors(32), Descriptors(32)
         # The two begin alike, so that equal content matches from the first step on.
         self.describe_y.load_state_dict(self.describe.state_dict())
         self.bias = nn.Parameter(torch.zeros(1, 2 * window + 1))
-        self.fusion = Fusion(12 + config.width + 12 + 2, 48, middle)
+        self.fusion = Fusion(12 + config.width + 12 + 2, 48, 4)
 
     def _decoded(
         self, x_latent: Tensor, pyramid: list[Tensor], y: Tensor, lam: Tensor

@@ -1,7 +1,7 @@
 """Training of the models of ``wyner.nn.distributed`` and ``dsin``: configuration, loss and measurement.
 
-The loss is (R_x + lambda D_x) + alpha (R_y + lambda D_y) + beta R_w (Mital et al., DCC 2022, equation 4), here
-divided by lambda and with lambda of each sample of a batch drawn from the range of the model.
+The loss is (R_x + lambda D_x) + alpha (R_y + lambda D_y) + beta R_w (Mital et al., DCC 2022, equation 4),
+here divided by lambda and with lambda of each sample of a batch drawn from the range of the model.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def train(
     torch.manual_seed(config.loop.seed)
     model = MODELS[config.model.kind](config.model).to(place)
     if place.type == "cuda":
-        model = model.to(memory_format=torch.channels_last)  # what its convolutions compute in
+        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     pairs = [versions for source in config.sources for versions in load_source(source, root)]
     crops = PairCrops(pairs, config.loss.crop, place, wrong=config.loss.wrong, without=config.loss.without)
     objective = Objective(model, crops, config)

@@ -5,7 +5,7 @@ x is the picture that is coded, y the one that only the decoder holds. Layouts (
 =============  ==============================================================================================
 kitti2012      ``training|testing/colored_0/NNNNNN_1F.png`` (x, left), ``colored_1`` (y); data_stereo_flow.zip
                and its multi-view extension
-kitti2015      ``training|testing/image_2/NNNNNN_1F.png`` (x), ``image_3`` (y); data_scene_flow(_multiview).zip
+kitti2015      ``training|testing/image_2/NNNNNN_1F.png`` (x), ``image_3`` (y); data_scene_flow.zip
 cityscapes     ``leftImg8bit/PART/CITY/CITY_S_F_leftImg8bit.png`` (x), ``rightImg8bit`` likewise (y)
 flat           ``NAME_left.EXT`` (x) and ``NAME_right.EXT`` (y) in one folder
 list           a CSV with the columns image (x) and side (y), see ``wyner.batch.pairs``
@@ -84,7 +84,7 @@ def find_pairs(layout: str, root: Path, part: str = "training") -> list[StereoPa
 
 
 def split(pairs: Sequence[StereoPair], held_out: int) -> tuple[list[StereoPair], list[StereoPair]]:
-    """Training and held-out pairs: all pairs of the last ``held_out`` scenes, in sorted order, are held out."""
+    """Training and held-out pairs: those of the last ``held_out`` scenes, in sorted order, are held out."""
     scenes = sorted({pair.scene for pair in pairs})
     kept_back = set(scenes[len(scenes) - held_out :])
     return (
@@ -97,8 +97,8 @@ def split(pairs: Sequence[StereoPair], held_out: int) -> tuple[list[StereoPair],
 class Source:
     """Pairs to train on, as a configuration names them.
 
-    layout, path, part: see ``find_pairs``; the path is relative to a root. held_out: that many last scenes are
-    not used. centre: rows and columns of a centre crop to begin with. heights: rows of the versions of each
+    layout, path, part: see ``find_pairs``; the path is relative to a root. held_out: that many last scenes
+    are not used. centre: rows and columns of a centre crop to begin with. heights: rows of the versions of each
     pair, resized in proportion; none keeps the size. repeat: how often each pair counts.
     """
 
