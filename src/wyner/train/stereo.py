@@ -98,8 +98,8 @@ class Source:
     """Pairs to train on, as a configuration names them.
 
     layout, path, part: see ``find_pairs``; the path is relative to a root. held_out: that many last scenes
-    are not used. centre: rows and columns of a centre crop to begin with. heights: rows of the versions of each
-    pair, resized in proportion; none keeps the size. repeat: how often each pair counts.
+    are not used. centre: rows and columns of a centre crop to begin with. heights: rows of the versions of
+    each pair, resized in proportion; none keeps the size. repeat: how often each pair counts.
     """
 
     layout: str
