@@ -25,6 +25,8 @@ from .gdn import GDN, lower_bound
 
 Prior = Literal["factorised", "gaussian", "hyperprior", "mean-scale"]
 
+FIRST_LOG2_GAIN = 3.0
+"""With it, latents begin at a few steps of quantisation."""
 LEAST_LOG2_SCALE, MOST_LOG2_SCALE = -4.5, 11.4
 """Of ``wyner.coder``, in steps of the quantised latents."""
 
@@ -84,7 +86,7 @@ class Gains(nn.Module):
         self.low, self.high = (math.log2(lam) for lam in lambda_range)
         octaves = torch.linspace(self.low, self.high, anchors)
         # Where rates are high, lambda is in proportion to the square of the step.
-        first = (octaves.mean() - octaves)[:, None].expand(anchors, channels) / 2
+        first = FIRST_LOG2_GAIN + (octaves.mean() - octaves)[:, None].expand(anchors, channels) / 2
         self.log2_gain = nn.Parameter(first.clone())
         self.log2_inverse = nn.Parameter(-first.clone())
 
