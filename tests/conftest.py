@@ -30,6 +30,8 @@ class FakeCodec(types.ModuleType):
     CODEC_ID = 1
     VERSION = 1
     TAKES_SIDE = False
+    OPTIONS = ()
+    EXACT_PIXELS = True
 
     def __init__(self) -> None:
         super().__init__("wyner.codecs.overfit")

@@ -29,8 +29,7 @@ SideLike = ImageLike | bytes
 TARGET_TOLERANCE = 0.02
 """A target counts as met within this relative distance on its bad side."""
 
-_TARGETS = ("quality", "target_bpp", "target_psnr", "target_bytes")
-_RESERVED_OPTIONS = frozenset((*_TARGETS, "effort", "overhead_bytes", "threads"))
+_COMMON_OPTIONS = ("seed",)
 
 
 def encode(
@@ -63,6 +62,8 @@ def encode(
     """
     picture = as_image(image)
     chosen = codecs.by_name(codec or ("overfit" if side is None else "side"))
+    if store_hash and not chosen.EXACT_PIXELS:
+        raise UsageError("this codec's pixels may differ a little between machines: no hash can be stored")
     known = _encoder_side(chosen, side)
     targets = (target_bpp, target_psnr, target_size)
     if quality is None and all(target is None for target in targets):
@@ -75,7 +76,7 @@ def encode(
         target_bytes=target_size,
         threads=_threads(threads),
     )
-    settings = _with_options(settings, options or {}, chosen.TAKES_SIDE)
+    settings = _with_options(settings, options or {}, chosen)
     frame, settings = _framed(picture, chosen, known, settings, store_hash)
     if codec is None and known.side is not None:
         known = _if_useful(chosen, known, picture, settings)
@@ -270,12 +271,12 @@ def _threads(threads: int | None) -> int:
     return threads
 
 
-def _with_options(settings: Settings, options: Mapping[str, str | int | float], takes_side: bool) -> Settings:
+def _with_options(settings: Settings, options: Mapping[str, str | int | float], codec: Codec) -> Settings:
     """Settings with further fields set by name, each converted to the type of the field's default."""
     allowed: dict[str, Any] = {
         f.name: f.default
         for f in dataclasses.fields(settings)
-        if f.name not in _RESERVED_OPTIONS and (takes_side or not f.name.startswith("side_"))
+        if f.name in _COMMON_OPTIONS or f.name in codec.OPTIONS
     }
     changes: dict[str, Any] = {}
     for name, value in options.items():

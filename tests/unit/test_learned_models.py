@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 from wyner import metrics  # noqa: E402
 from wyner.nn.entropy import FactorisedPrior, GaussianConditional, bits, quantise  # noqa: E402
 from wyner.nn.gdn import GDN, lower_bound  # noqa: E402
-from wyner.nn.learned import Gains, LearnedCodec, ModelConfig  # noqa: E402
+from wyner.nn.learned import PACE, Gains, LearnedCodec, ModelConfig  # noqa: E402
 from wyner.nn.perceptual import LpipsDistance, MsSsim  # noqa: E402
 
 SMALL = {"widths": (6, 8, 8), "latents": 10, "hyper": 4}
@@ -75,7 +75,7 @@ def test_bits_of_a_batch():
 def test_gains_are_interpolated_in_the_logarithm():
     gains = Gains(2, (1e-3, 1e-1), 3)
     with torch.no_grad():
-        gains.log2_gain.copy_(torch.tensor([[2.0, 0], [1, 0], [0, 0]]))
+        gains.log2_gain.copy_(torch.tensor([[2.0, 0], [1, 0], [0, 0]]) / PACE)
     lam = torch.tensor([1e-4, 1e-3, 10**-2.5, 1e-2, 1e-1, 1.0])
     assert gains(lam)[0][:, 0, 0, 0].log2().tolist() == pytest.approx([2, 2, 1.5, 1, 0, 0], abs=1e-5)
     assert gains(lam)[0].shape == (6, 2, 1, 1)
@@ -101,7 +101,7 @@ def test_noise_estimates_what_rounding_costs(prior):
     torch.manual_seed(5)
     model = LearnedCodec(ModelConfig(prior=prior, **SMALL))
     with torch.no_grad():
-        model.gains.log2_gain.fill_(7)
+        model.gains.log2_gain.fill_(7 / PACE)
     x, lam = torch.rand(4, 3, 64, 64), torch.full((4,), 1e-3)
     with torch.no_grad():
         noisy, rounded = (model(x, lam, mode).bits.mean() for mode in ("noise", "round"))

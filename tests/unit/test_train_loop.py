@@ -17,6 +17,7 @@ from PIL import Image  # noqa: E402
 from wyner.errors import UsageError  # noqa: E402
 from wyner.nn.entropy import uniform_noise  # noqa: E402
 from wyner.train.loop import CHECKPOINT, LOG, Loop, LoopSettings, join_ranks  # noqa: E402
+from wyner.train.muon import orthogonalised  # noqa: E402
 from wyner.train.pictures import Crops, read_pictures  # noqa: E402
 
 
@@ -149,3 +150,33 @@ def test_crops_lie_in_the_picture_and_are_shared_by_rows():
     for sample in samples:  # neighbours stay neighbours: 1 and 12 apart, in either direction
         steps = {abs(int(sample[0, 1, 0] - sample[0, 0, 0])), abs(int(sample[0, 0, 1] - sample[0, 0, 0]))}
         assert steps == {1, 12}
+
+
+def test_orthogonalised_matrices_have_singular_values_near_one():
+    torch.manual_seed(1)
+    matrices = [torch.randn(shape) for shape in ((6, 40), (40, 6), (3, 5))]
+    for found, matrix in zip(orthogonalised(matrices), matrices, strict=True):
+        values = torch.linalg.svdvals(found)
+        assert found.shape == matrix.shape and values.min() > 0.5 and values.max() < 1.3
+        assert torch.linalg.matrix_norm(found.T @ matrix - matrix.T @ found) < 0.5 * torch.linalg.matrix_norm(
+            matrix
+        )
+
+
+def test_muon_trains_filters_and_resumes(tmp_path):
+    def loop():
+        torch.manual_seed(2)
+        model = torch.nn.Conv2d(3, 4, 3)
+
+        def objective(draw):
+            x = torch.from_numpy(draw.rng.standard_normal((draw.batch, 3, 6, 6)).astype(np.float32))
+            return {"loss": (model(x) - 2 * x[:, :1, 1:-1, 1:-1]).square().mean()}
+
+        return Loop(model, objective, settings(steps=150, optimiser="muon", rate=0.02), tmp_path)
+
+    first = loop()
+    first.run()
+    assert losses(tmp_path)[-1] < 0.5 * losses(tmp_path)[0]
+    again = loop()
+    for a, b in zip(first.optimisers, again.optimisers, strict=True):
+        assert str(a.state_dict()) == str(b.state_dict())

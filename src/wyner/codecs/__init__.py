@@ -8,8 +8,12 @@ from typing import cast
 from ..errors import UnsupportedError, UsageError
 from .base import Codec
 
-MODULES: dict[str, str] = {"overfit": "wyner.codecs.overfit", "side": "wyner.codecs.side"}
-IDS: dict[int, str] = {1: "overfit", 2: "side"}
+MODULES: dict[str, str] = {
+    "overfit": "wyner.codecs.overfit",
+    "side": "wyner.codecs.side",
+    "learned": "wyner.codecs.learned",
+}
+IDS: dict[int, str] = {1: "overfit", 2: "side", 4: "learned"}
 
 
 def by_name(name: str) -> Codec:

@@ -52,6 +52,7 @@ class Settings:
     side_mode: what sees the side picture, of codecs that take one: "full", "arm" (the entropy model alone) or
         "latents" (the entropy model alone, and of the side picture's file only its latents).
     side_align: 1 aligns the side picture block by block, 0 takes it as it lies.
+    model: name or file of the model, of codecs that have several; "" for the usual one.
 
     Raises UsageError when a value is out of range or when not exactly one goal is given.
     """
@@ -66,6 +67,7 @@ class Settings:
     seed: int = 0
     side_mode: str = SIDE_MODES[0]
     side_align: int = 1
+    model: str = ""
 
     def __post_init__(self) -> None:
         goals = (self.quality, self.target_bpp, self.target_psnr, self.target_bytes)
@@ -109,11 +111,14 @@ class Codec(Protocol):
     """A module or object that codes the colour planes of one picture.
 
     TAKES_SIDE: whether it needs a side picture. Only then are ``encode`` and ``decode`` given ``side``.
+    OPTIONS: settings that it alone looks at. EXACT_PIXELS: whether it decodes to the same samples everywhere.
     """
 
     CODEC_ID: int
     VERSION: int
     TAKES_SIDE: bool
+    OPTIONS: tuple[str, ...]
+    EXACT_PIXELS: bool
 
     def encode(
         self, pixels: Pixels, settings: Settings, progress: ProgressCallback | None, **side: Side

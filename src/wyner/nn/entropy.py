@@ -88,7 +88,7 @@ class FactorisedPrior(nn.Module):
         columns = values.transpose(0, 1).flatten(1).unsqueeze(1)  # (channels, 1, B H W)
         if isinstance(step, Tensor):
             step = step.expand_as(values).transpose(0, 1).flatten(1).unsqueeze(1)
-        lower, upper = self._logits(columns - step / 2), self._logits(columns + step / 2)
+        lower, upper = self._logits(torch.cat([columns - step / 2, columns + step / 2], 2)).chunk(2, 2)
         # The tail on the side where a sigmoid is far from 1 does not lose its digits.
         sign = -torch.sign(lower + upper).detach()
         probability = (torch.sigmoid(sign * upper) - torch.sigmoid(sign * lower)).abs()

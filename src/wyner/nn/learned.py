@@ -25,7 +25,9 @@ from .gdn import GDN, lower_bound
 
 Prior = Literal["factorised", "gaussian", "hyperprior", "mean-scale"]
 
-FIRST_LOG2_GAIN = 3.0
+PACE = 5.0
+"""How much faster than weights the logarithms learn that stand alone: they have octaves to go."""
+FIRST_LOG2_GAIN = 2.0
 """With it, latents begin at a few steps of quantisation."""
 LEAST_LOG2_SCALE, MOST_LOG2_SCALE = -4.5, 11.4
 """Of ``wyner.coder``, in steps of the quantised latents."""
@@ -42,10 +44,10 @@ class ModelConfig:
     """
 
     prior: Prior = "mean-scale"
-    widths: tuple[int, ...] = (64, 96, 128)
-    latents: int = 128
-    hyper: int = 64
-    lambda_range: tuple[float, float] = (2.5e-4, 4e-2)
+    widths: tuple[int, ...] = (48, 72, 96)
+    latents: int = 96
+    hyper: int = 48
+    lambda_range: tuple[float, float] = (3e-4, 4e-2)
     anchors: int = 8
 
 
@@ -87,8 +89,8 @@ class Gains(nn.Module):
         octaves = torch.linspace(self.low, self.high, anchors)
         # Where rates are high, lambda is in proportion to the square of the step.
         first = FIRST_LOG2_GAIN + (octaves.mean() - octaves)[:, None].expand(anchors, channels) / 2
-        self.log2_gain = nn.Parameter(first.clone())
-        self.log2_inverse = nn.Parameter(-first.clone())
+        self.log2_gain = nn.Parameter(first / PACE)
+        self.log2_inverse = nn.Parameter(-first / PACE)
 
     def forward(self, lam: Tensor) -> tuple[Tensor, Tensor]:
         """Gains and inverse gains, (B, channels, 1, 1), for lambdas (B), clipped to their range."""
@@ -99,7 +101,7 @@ class Gains(nn.Module):
         share = (place - below)[:, None]
         above = (below + 1).clamp(max=last)
         mixed = [
-            (table[below] * (1 - share) + table[above] * share).exp2()[:, :, None, None]
+            (PACE * (table[below] * (1 - share) + table[above] * share)).exp2()[:, :, None, None]
             for table in (self.log2_gain, self.log2_inverse)
         ]
         return mixed[0], mixed[1]
@@ -129,9 +131,13 @@ class GaussianPrior(nn.Module):
 
     def forward(self, y: Tensor, gain: Tensor, mode: Mode) -> tuple[Tensor, Tensor]:
         """As of ``DensityPrior``."""
-        scale = self.log2_scale.exp2() * gain
+        scale = self.scale() * gain
         y_hat, likelihoods = self.conditional(y * gain, scale, self.mean * gain, mode)
         return y_hat, bits(likelihoods)
+
+    def scale(self) -> Tensor:
+        """Standard deviations of y, (M, 1, 1)."""
+        return (PACE * self.log2_scale).exp2()
 
 
 class Hyperprior(nn.Module):

@@ -1,9 +1,9 @@
 """Files of tensors in the safetensors format, read and written with NumPy alone.
 
-The format (Hugging Face, https://github.com/huggingface/safetensors, README, "Format"): 8 bytes, the length N
-of the header, little endian; N bytes of JSON, an object of {"dtype", "shape", "data_offsets": [begin, end]} by
-name, offsets counting from the end of the header, and perhaps "__metadata__", an object of strings; then the
-numbers, little endian, in C order, without gaps.
+The format (Hugging Face, https://github.com/huggingface/safetensors, README, "Format"): 8 bytes, the length
+N of the header, little endian; N bytes of JSON, an object of {"dtype", "shape", "data_offsets": [begin, end]}
+by name, offsets counting from the end of the header, and perhaps "__metadata__", an object of strings; then
+the numbers, little endian, in C order, without gaps.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ class Objective:
 
     def __call__(self, draw: Draw) -> dict[str, Tensor]:
         """Means over this rank's crops of the loss and of its terms."""
-        x = self.crops.batch(draw)
+        x = self.crops.batch(draw).contiguous(memory_format=torch.channels_last)
         lam = self._lambdas(draw)
         out = self.model(x, lam, self.loss.quantiser)
         rate = out.bits / x[0, 0].numel()
@@ -104,7 +104,7 @@ def train(
     """
     place = join_ranks(device)
     torch.manual_seed(config.loop.seed)
-    model = LearnedCodec(config.model).to(place)
+    model = LearnedCodec(config.model).to(place, memory_format=torch.channels_last)
     model.half_precision = config.loss.half_precision and place.type != "cpu"
     crops = Crops(read_pictures(data, config.loss.crop), config.loss.crop, place)
     objective = Objective(model, crops, config.loss, place)

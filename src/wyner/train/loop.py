@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from ..errors import UnavailableError, UsageError
+from .muon import Muon
 
 CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
 
@@ -32,13 +33,15 @@ class LoopSettings:
     """How to train.
 
     steps: the most. minutes: of training, over all resumes; None for no limit. batch: samples of a step over
-    all ranks. rate: of Adam, reached after ``warmup`` steps; from the fraction ``decay_from`` of the training
-    (of steps or of minutes, whichever is further) it falls linearly to 0. clip: the largest gradient norm.
-    log_every: steps. keep_seconds: the least time between checkpoints.
+    all ranks. optimiser: "muon" is Muon for weights (out, in, k, k) and Adam for others. rate: reached after
+    ``warmup`` steps; from the fraction ``decay_from`` of the training (of steps or of minutes, whichever is
+    further) it falls linearly to 0. clip: the largest gradient norm. log_every: steps. keep_seconds: the
+    least time between checkpoints.
     """
 
     steps: int
     batch: int = 8
+    optimiser: Literal["adam", "muon"] = "adam"
     rate: float = 1e-3
     warmup: int = 200
     decay_from: float = 0.5
@@ -100,8 +103,7 @@ class Loop:
             raise UsageError(f"a batch of {settings.batch} cannot be shared by {self.ranks} processes")
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.device = self.parameters[0].device
-        fused = self.device.type == "cuda"
-        self.optimiser = torch.optim.Adam(self.parameters, settings.rate, fused=fused)
+        self.optimisers = self._optimisers()
         self.step, self.seconds = 0, 0.0
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / CHECKPOINT).exists():
@@ -144,16 +146,24 @@ class Loop:
                 "step": self.step,
                 "seconds": self.seconds,
                 "model": self.model.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
+                "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             }
             part = self.folder / f"{CHECKPOINT}.part"
             torch.save(state, part)
             part.replace(self.folder / CHECKPOINT)
 
+    def _optimisers(self) -> list[torch.optim.Optimizer]:
+        """Muon for the weights of convolutions if the settings say so, Adam for what remains."""
+        filters = [p for p in self.parameters if p.ndim == 4 and self.settings.optimiser == "muon"]
+        others = [p for p in self.parameters if not any(p is other for other in filters)]
+        adam = torch.optim.Adam(others, self.settings.rate, fused=self.device.type == "cuda")
+        return [adam, Muon(filters, self.settings.rate)] if filters else [adam]
+
     def _load(self, path: Path, resume: bool) -> None:
         state = torch.load(path, map_location=self.device, weights_only=True)
         self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        for optimiser, kept in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(kept)
         if resume:
             self.step, self.seconds = state["step"], state["seconds"]
 
@@ -175,16 +185,18 @@ class Loop:
         share = settings.batch // self.ranks
         rows = slice(self.rank * share, (self.rank + 1) * share)
         means = self.objective(Draw(np.random.default_rng(seed), settings.batch, rows))
-        self.optimiser.zero_grad()
+        for parameter in self.parameters:
+            parameter.grad = None
         means["loss"].backward()  # type: ignore[no-untyped-call]
         self._average_gradients()
         nn.utils.clip_grad_norm_(self.parameters, settings.clip)
         rate = settings.rate * min(1.0, (self.step + 1) / max(settings.warmup, 1))
         if progress > settings.decay_from:
             rate *= (1 - progress) / (1 - settings.decay_from)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        self.optimiser.step()
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            optimiser.step()
         return {name: value.detach() for name, value in means.items()}
 
     def _average_gradients(self) -> None:

@@ -20,6 +20,8 @@ from .stream import Picture
 CODEC_ID = 1
 VERSION = 1
 TAKES_SIDE = False
+OPTIONS: tuple[str, ...] = ()
+EXACT_PIXELS = True
 
 
 def encode(pixels: Pixels, settings: Settings, progress: ProgressCallback | None = None) -> bytes:

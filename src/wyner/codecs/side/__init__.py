@@ -23,6 +23,8 @@ from .worth import useful as useful
 CODEC_ID = 2
 VERSION = 1
 TAKES_SIDE = True
+OPTIONS = ("side_mode", "side_align")
+EXACT_PIXELS = True
 
 
 def encode(

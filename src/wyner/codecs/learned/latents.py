@@ -1,0 +1,144 @@
+"""The latents of a tile in a file: all that their distributions depend on is in integers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ... import coder
+from ...container import parse_varint, varint
+from ...errors import CorruptError
+from ...nn.integer import FRACTION, IntegerLayer, run
+
+ONE = 256
+"""A step of quantisation in the integers of decoded latents."""
+MOST_SYMBOL = 32767
+
+Floats = npt.NDArray[np.floating]
+Integers = npt.NDArray[np.int32]
+Tensors = Mapping[str, npt.NDArray[Any]]
+
+
+class TableLatents:
+    """Whole numbers with a table for each channel (C, width + 1), that begins with the symbol low (C)."""
+
+    def __init__(self, cdfs: Integers, low: Integers) -> None:
+        """Raises CorruptError where shapes do not agree."""
+        if cdfs.ndim != 2 or low.shape != cdfs.shape[:1] or cdfs.shape[1] < 2:
+            raise CorruptError("the tables of the model are malformed")
+        self.cdfs, self.low = cdfs, low.astype(np.int32)[:, None, None]
+
+    def quantise(self, values: Floats) -> Integers:
+        """The symbols nearest to values (C, h, w), of those that the tables have."""
+        rounded = np.rint(values).astype(np.int32)
+        return np.clip(rounded, self.low, self.low + self.cdfs.shape[1] - 2)
+
+    def encode(self, symbols: Integers) -> bytes:
+        """Symbols (C, h, w), after their number of bytes."""
+        return _framed(coder.encode(symbols - self.low, self._model(symbols.shape)))
+
+    def decode(self, data: memoryview, at: int, shape: tuple[int, ...]) -> tuple[Integers, int]:
+        """Symbols (C, h, w), and where their bytes end. Raises CorruptError."""
+        part, at = _unframed(data, at)
+        return coder.decode(part, self._model(shape)) + self.low, at
+
+    def _model(self, shape: tuple[int, ...]) -> coder.Tables:
+        rows = np.arange(len(self.cdfs), dtype=np.int32)
+        return coder.Tables(self.cdfs, np.broadcast_to(rows[:, None, None], shape))
+
+
+class Moments:
+    """Where Gaussians of y lie and how wide they are, as ``wyner.coder`` has them."""
+
+    def __init__(self, location: Integers, scale: npt.NDArray[np.uint8]) -> None:
+        """location: in 1/256 steps of quantisation. scale: indices. Both (M, h, w)."""
+        self.location, self.scale = location, scale
+
+    def quantise(self, values: Floats) -> Integers:
+        """Whole steps from the locations to values (M, h, w), which are in steps of quantisation."""
+        symbols = np.rint(values - self.location.astype(np.float32) / ONE)
+        return np.clip(symbols, -MOST_SYMBOL, MOST_SYMBOL).astype(np.int32)
+
+    def encode(self, symbols: Integers) -> bytes:
+        """Symbols (M, h, w), after their number of bytes and the largest of them."""
+        most = int(np.abs(symbols).max(initial=0))
+        return varint(most) + _framed(coder.encode(symbols, self._model(most)))
+
+    def decode(self, data: memoryview, at: int) -> tuple[Integers, int]:
+        """Symbols (M, h, w), and where their bytes end. Raises CorruptError."""
+        most, at = parse_varint(data, at)
+        if most > MOST_SYMBOL:
+            raise CorruptError("a latent is out of range")
+        part, at = _unframed(data, at)
+        return coder.decode(part, self._model(most)), at
+
+    def bits(self, symbols: Integers) -> float:
+        """Ideal code length of symbols (M, h, w)."""
+        return coder.ideal_bits(symbols, self._model(int(np.abs(symbols).max(initial=0))))
+
+    def values(self, symbols: Integers) -> Integers:
+        """What symbols stand for, in 1/256 steps of quantisation."""
+        return symbols * ONE + self.location
+
+    def _model(self, most: int) -> coder.Parametric:
+        return coder.Parametric("gaussian", 0, self.scale, -most, most)
+
+
+class ChannelMoments:
+    """The moments of a Gaussian prior: one for each channel."""
+
+    def __init__(self, tensors: Tensors) -> None:
+        self.location, self.scale = tensors["y.location"], tensors["y.scale"]
+
+    def at(self, level: int, height: int, width: int) -> Moments:
+        """Those of latents (M, height, width) at a level."""
+        shape = (self.location.shape[1], height, width)
+        location, scale = (table[level][:, None, None] for table in (self.location, self.scale))
+        return Moments(np.broadcast_to(location, shape).copy(), np.broadcast_to(scale, shape).copy())
+
+
+class HyperMoments:
+    """The moments that h_s, in integers, makes of z."""
+
+    def __init__(self, tensors: Tensors, latents: int) -> None:
+        """Raises CorruptError for layers that could lose exactness, KeyError for tensors that lack."""
+        self.latents = latents
+        self.log2_gain, self.gain = (
+            tensors[name].astype(np.int64)[:, :, None, None] for name in ("log2_gain", "integer_gain")
+        )
+        self.layers = [
+            IntegerLayer(
+                tensors[f"h_s.{k}.weight"],
+                tensors[f"h_s.{k}.bias"],
+                int(tensors[f"h_s.{k}.shift"]),
+                double=k < 2,
+                relu=k < 2,
+            )
+            for k in range(3)
+        ]
+
+    def at(self, level: int, z: Integers) -> Moments:
+        """Those of latents (M, 4 h, 4 w) of z (N, h, w) at a level."""
+        found = run(self.layers, z.astype(np.int64))
+        log2_scale, mean = found[: self.latents], found[self.latents :]
+        sixteenths = (16 * (log2_scale + self.log2_gain[level]) + (1 << FRACTION >> 1)) >> FRACTION
+        scale = np.clip(sixteenths + 72, 0, 255).astype(np.uint8)
+        if not len(mean):
+            return Moments(np.zeros(scale.shape, np.int32), scale)
+        shift = 2 * FRACTION - 8  # both factors have FRACTION bits, a location has 8
+        location = (mean * self.gain[level] + (1 << shift >> 1)) >> shift
+        return Moments(np.clip(location, -(2**22), 2**22).astype(np.int32), scale)
+
+
+def _framed(data: bytes) -> bytes:
+    return varint(len(data)) + data
+
+
+def _unframed(data: memoryview, at: int) -> tuple[bytes, int]:
+    size, at = parse_varint(data, at)
+    if size > len(data) - at:
+        raise CorruptError("the payload is truncated")
+    return bytes(data[at : at + size]), at + size

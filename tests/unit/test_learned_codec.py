@@ -1,0 +1,187 @@
+"""Files of learned codecs: they decode, to the same latents everywhere, and cost what was estimated."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from random_learned import PRIORS, random_codec, write_model  # noqa: E402
+
+import wyner  # noqa: E402
+from wyner import container  # noqa: E402
+from wyner.codecs import learned  # noqa: E402
+from wyner.codecs.learned import store, transforms  # noqa: E402
+from wyner.codecs.learned.picture import Padded  # noqa: E402
+from wyner.errors import CorruptError, UnavailableError, UsageError  # noqa: E402
+from wyner.nn.rates import level_lambdas  # noqa: E402
+
+
+@pytest.fixture(params=PRIORS)
+def prior(request, tmp_path, monkeypatch):
+    write_model(tmp_path, request.param)
+    monkeypatch.setenv("WYNER_MODELS", str(tmp_path))
+    return request.param
+
+
+@pytest.fixture
+def hyperprior(tmp_path, monkeypatch):
+    monkeypatch.setenv("WYNER_MODELS", str(tmp_path))
+    return write_model(tmp_path, "mean-scale")
+
+
+def picture(height, width, channels=3, dtype=np.uint8):
+    rng = np.random.default_rng(7)
+    coarse = rng.integers(0, 256, (-(-height // 8), -(-width // 8), channels))
+    fine = np.kron(coarse, np.ones((8, 8, 1), np.int64))[:height, :width] + rng.integers(-9, 9, (1, width, 1))
+    return (fine.clip(0, 255) * (1 if dtype == np.uint8 else 257)).astype(dtype)
+
+
+def encode(image, prior, **settings):
+    return wyner.encode(image, codec="learned", options={"model": prior}, threads=1, **settings)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (64, 64), (65, 130)])
+def test_any_size_and_depth_comes_back(prior, size):
+    for channels, dtype in ((3, np.uint8), (1, np.uint8), (3, np.uint16)):
+        image = picture(*size, channels, dtype)
+        decoded = wyner.decode(encode(image, prior)).pixels
+        assert decoded.shape == image.shape and decoded.dtype == image.dtype
+
+
+def test_the_file_is_what_the_model_says(prior):
+    """Rate and picture are those of the network that was trained, to the rounding of its weights."""
+    image, model = picture(128, 192), random_codec(prior)
+    data = encode(image, prior, quality=100)
+    lam = torch.tensor([level_lambdas(model.config.lambda_range)[-1]]).float()
+    x = torch.from_numpy(image.transpose(2, 0, 1)[None] / np.float32(255))
+    with torch.no_grad():
+        out = model(x, lam, "round")
+    payload = container.read(data).payload
+    assert 8 * len(payload) == pytest.approx(float(out.bits[0]), rel=0.01, abs=200)
+    wanted = out.x_hat[0].numpy().transpose(1, 2, 0).clip(0, 1) * 255
+    assert np.abs(wyner.decode(data).pixels - wanted).mean() < 1.5
+
+
+def test_quality_and_targets(hyperprior):
+    image = picture(128, 128)
+    sizes = [len(encode(image, "mean-scale", quality=q)) for q in (0, 50, 100)]
+    assert sizes[0] < sizes[1] < sizes[2]
+    target = (sizes[0] + sizes[2]) // 2
+    assert 0.9 * target < len(encode(image, "mean-scale", target_size=target)) <= target
+    bpp = 8 * target / image[..., 0].size
+    assert len(encode(image, "mean-scale", target_bpp=bpp)) <= target
+
+
+_KERNELS = {
+    "plain": "",
+    "oneDNN off": "torch.backends.mkldnn.enabled = False",
+    "channels last": "last = torch.channels_last; import wyner.codecs.learned.transforms as t;"
+    "t.conv2 = torch.nn.functional.conv2d;"
+    "torch.nn.functional.conv2d = torch.nn.functional.conv2d;"
+    "torch.nn.Conv2d.forward = lambda s, x: s._conv_forward(x.to(memory_format=last), s.weight, s.bias)",
+    "another thread count": "torch.set_num_threads(2)",
+}
+_LATENTS = """
+import hashlib, sys, torch
+{setup}
+from wyner import container
+from wyner.codecs import learned
+data = open(sys.argv[1], "rb").read()
+parts = container.read(data)
+latents = learned.decode_latents(parts.payload, parts.header.width, parts.header.height)
+pixels = learned.decode(parts.payload, parts.header.width, parts.header.height, 3, 255)
+print(hashlib.sha256(latents.tobytes()).hexdigest(), pixels.astype(int).sum())
+"""
+
+
+def test_latents_are_the_same_on_every_path(hyperprior, tmp_path):
+    path = tmp_path / "picture.wyn"
+    path.write_bytes(encode(picture(128, 192), "mean-scale", quality=80))
+    found = set()
+    for setup in _KERNELS.values():
+        for isa in ("AVX2", "SSE41"):
+            environment = {**os.environ, "ONEDNN_MAX_CPU_ISA": isa, "WYNER_MODELS": str(tmp_path)}
+            code = _LATENTS.format(setup=setup)
+            done = subprocess.run(
+                [sys.executable, "-c", code, path], env=environment, capture_output=True, text=True
+            )
+            assert done.returncode == 0, done.stderr
+            found.add(done.stdout.split()[0])
+    assert len(found) == 1
+
+
+def test_latents_decode_without_torch(hyperprior, tmp_path):
+    path = tmp_path / "picture.wyn"
+    path.write_bytes(encode(picture(64, 64), "mean-scale"))
+    code = (
+        "import sys; from wyner import container; from wyner.codecs import learned;"
+        "parts = container.read(open(sys.argv[1], 'rb').read());"
+        "learned.decode_latents(parts.payload, 64, 64); assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_without_torch_or_the_model_the_error_says_what_to_do(hyperprior, tmp_path, monkeypatch):
+    data = encode(picture(64, 64), "mean-scale")
+    code = (
+        "import sys; sys.modules['torch'] = None; import wyner;wyner.decode(open(sys.argv[1], 'rb').read())"
+    )
+    path = tmp_path / "picture.wyn"
+    path.write_bytes(data)
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True)
+    assert "UnavailableError" in done.stderr and "pip install" in done.stderr
+    monkeypatch.delenv("WYNER_MODELS")
+    with pytest.raises(UnavailableError, match="WYNER_MODELS"):
+        wyner.decode(data)
+    with pytest.raises(UsageError, match="no model is called"):
+        encode(picture(8, 8), "mean-scale")
+
+
+def test_tiles_give_the_picture_of_the_whole(prior, monkeypatch):
+    image = picture(192, 320)
+    model = store.by_name(prior)
+    padded = Padded(image, model.card.multiple)
+    whole = model.transforms.analyse(padded.part, padded.height, padded.width)
+    data = encode(image, prior, quality=90)
+    decoded = wyner.decode(data).pixels.astype(int)
+    monkeypatch.setattr(transforms, "TILE", 64)
+    monkeypatch.setattr(learned, "PRIOR_TILE", 128)
+    tiled = model.transforms.analyse(padded.part, padded.height, padded.width)
+    np.testing.assert_allclose(tiled, whole, atol=1e-4)
+    again = wyner.decode(encode(image, prior, quality=90)).pixels.astype(int)
+    # Tiles of the prior see other means at their edges, which moves the grid of some latents.
+    assert np.abs(again - decoded).mean() < (0.01 if prior != "mean-scale" else 8)
+
+
+def test_damaged_payloads_are_errors(prior):
+    image = picture(64, 64)
+    payload = container.read(encode(image, prior)).payload
+    for bad in (payload[:5], payload[:8], payload[:8] + b"\xff" + payload[9:], payload[:-20], payload + b"x"):
+        with pytest.raises(CorruptError):
+            learned.decode(bad, 64, 64, 3, 255)
+    rng = np.random.default_rng(8)
+    for _ in range(30):
+        bad = bytearray(payload)
+        bad[int(rng.integers(8, len(bad)))] ^= 1 << int(rng.integers(8))
+        try:
+            learned.decode(bytes(bad), 64, 64, 3, 255)
+        except CorruptError:
+            pass
+
+
+def test_no_hash_is_stored(hyperprior):
+    with pytest.raises(UsageError, match="hash"):
+        encode(picture(8, 8), "mean-scale", store_hash=True)
+
+
+def test_the_cost_is_counted(prior):
+    """Against multiplications counted layer by layer, in g_s, with its normalisation."""
+    payload = container.read(encode(picture(64, 64), prior)).payload
+    at_least = 25 * (10 * 8 / 256 + 8 * 8 / 64 + 8 * 6 / 16 + 6 * 3 / 4) + 8 * 8 / 64 + 8 * 8 / 16 + 6 * 6 / 4
+    cost = learned.macs_per_pixel(payload)
+    assert cost == pytest.approx(at_least) if prior in ("factorised", "gaussian") else cost > at_least
