@@ -119,7 +119,7 @@ def main() -> None:
     parser.add_argument("--keep", default=KEEP)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--minutes", type=float, default=8.0)
-    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("-x", dest="changes", action="append", default=[])
     arguments = parser.parse_args()
     arguments.work = arguments.work or arguments.out

@@ -57,21 +57,21 @@ def log_of(folder):
 def test_an_interrupted_training_ends_as_another(root, kind):
     assert main(command(root, "straight", "--model", kind)) == 0
     assert main(command(root, "broken", "--model", kind, "-x", "loop.steps=2")) == 0
-    # The last steps of a shorter training have lower rates; these here are those of the longer one.
-    state = torch.load(root / "broken" / CHECKPOINT, weights_only=True)
-    assert state["step"] == 2
-    assert main(command(root, "killed", "--model", kind, "-x", "loop.steps=4")) == 0
+    assert main(command(root, "broken", "--model", kind)) == 0
+    assert [line["step"] for line in log_of(root / "broken")] == [1, 2, 3, 4]
     for name, value in weights(root / "straight").items():
-        assert torch.equal(value, weights(root / "killed")[name]), name
+        assert torch.equal(value, weights(root / "broken")[name]), name
 
 
 def test_two_ranks_have_the_curve_of_one(root):
     assert main(command(root, "one")) == 0
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run([*launch, "-m", "wyner", *command(root, "two")], check=True, env=environment, timeout=120)
-    for one, two in zip(log_of(root / "one"), log_of(root / "two"), strict=True):
-        assert one["step"] == two["step"] and one["loss"] == pytest.approx(two["loss"], rel=1e-4)
+    one, two = log_of(root / "one"), log_of(root / "two")
+    assert one[0]["loss"] == pytest.approx(two[0]["loss"], rel=1e-6)
+    # Adam divides by the root of squares: it makes the last digits of small gradients matter.
+    assert [line["loss"] for line in one] == pytest.approx([line["loss"] for line in two], rel=1e-3)
 
 
 def test_presets_are_configurations():
