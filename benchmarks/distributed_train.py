@@ -24,6 +24,7 @@ from pathlib import Path
 
 import torch
 
+from wyner.nn.side_models import make_model
 from wyner.train import distributed
 from wyner.train.loop import CHECKPOINT, LOG
 from wyner.train.stereo import find_pairs, load, split
@@ -59,7 +60,7 @@ def start(name: str, arguments: argparse.Namespace) -> subprocess.Popen[bytes]:
 
 def load_model(folder: Path, device: str) -> tuple[torch.nn.Module, distributed.DistributedConfig]:
     config = distributed.DistributedConfig.of(json.loads((folder / "config.json").read_text()))
-    model = distributed.MODELS[config.model.kind](config.model).to(device)
+    model = make_model(config.model).to(device)
     model.load_state_dict(torch.load(folder / CHECKPOINT, map_location=device, weights_only=True)["model"])
     return model, config
 

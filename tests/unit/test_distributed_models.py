@@ -10,14 +10,15 @@ torch = pytest.importorskip("torch")
 from wyner.nn.attention import row_attention  # noqa: E402
 from wyner.nn.distributed import GREY, SideModelConfig  # noqa: E402
 from wyner.nn.dsin import matched_patches  # noqa: E402
-from wyner.train.distributed import MODELS, LossConfig, losses  # noqa: E402
+from wyner.nn.side_models import MODELS, make_model  # noqa: E402
+from wyner.train.distributed import LossConfig, losses  # noqa: E402
 
 KINDS = list(MODELS)
 
 
 def make(kind, prior="factorised"):
     torch.manual_seed(0)
-    return MODELS[kind](SideModelConfig(kind, prior, width=6, latents=5))
+    return make_model(SideModelConfig(kind, prior, width=6, latents=5))
 
 
 def pictures(batch=2, height=64, width=128):

@@ -16,8 +16,9 @@ from PIL import Image  # noqa: E402
 from wyner.cli import main  # noqa: E402
 from wyner.errors import UsageError  # noqa: E402
 from wyner.nn.distributed import SideModelConfig  # noqa: E402
+from wyner.nn.side_models import MODELS, make_model  # noqa: E402
 from wyner.train.config import read_config  # noqa: E402
-from wyner.train.distributed import MODELS, DistributedConfig, measure  # noqa: E402
+from wyner.train.distributed import DistributedConfig, measure  # noqa: E402
 from wyner.train.loop import CHECKPOINT, LOG  # noqa: E402
 
 TABLES = {
@@ -94,7 +95,7 @@ def test_unknown_settings_are_refused():
 
 def test_measurements():
     torch.manual_seed(0)
-    model = MODELS["ndic"](SideModelConfig(width=4, latents=4))
+    model = make_model(SideModelConfig(width=4, latents=4))
     both = torch.from_numpy(np.random.default_rng(1).integers(0, 256, (6, 32, 48)).astype(np.uint8))
     rows = list(measure(model, [("a", both), ("b", both.flip(0))], [0.01, 0.1]))
     assert len(rows) == 2 * 2 * 3

@@ -17,16 +17,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..nn.distributed import GREY, AlignedNdic, AttentionNdic, Ndic, Output, SideModelConfig
-from ..nn.dsin import Dsin
+from ..nn.distributed import GREY, Output, SideModelConfig
 from ..nn.entropy import Mode
+from ..nn.side_models import make_model
 from .config import from_table
 from .loop import Draw, Loop, LoopSettings, join_ranks
 from .stereo import PairCrops, Source, load_source
 
-MODELS: dict[str, Callable[[SideModelConfig], nn.Module]] = {
-    "ndic": Ndic, "attention": AttentionNdic, "aligned": AlignedNdic, "dsin": Dsin
-}  # fmt: skip
 SIDES = ("right", "wrong", "none")
 """What a measurement gives a decoder for y: the true one, that of the next pair, a grey one."""
 
@@ -118,7 +115,7 @@ def train(
     """
     place = join_ranks(device)
     torch.manual_seed(config.loop.seed)
-    model = MODELS[config.model.kind](config.model).to(place)
+    model = make_model(config.model).to(place)
     if place.type == "cuda":
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     pairs = [versions for source in config.sources for versions in load_source(source, root)]

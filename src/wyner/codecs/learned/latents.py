@@ -89,7 +89,7 @@ class DensityCurves:
         return TableLatents((scaled + np.arange(width + 1)).astype(np.int32), symbols[first].astype(np.int32))
 
     def _cumulative(self, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Counts below places at offsets (M, K) from 0, between the points of the curves on straight lines."""
+        """Counts below places at offsets (M, K) from 0, on straight lines between the curves' points."""
         cells = self.curve.shape[1] - 1
         place = np.clip(self.zero[:, None] + offsets, 0, cells << CURVE_FRACTION)
         cell = np.minimum(place >> CURVE_FRACTION, cells - 1)

@@ -76,7 +76,8 @@ class Model:
         self.digest = content_hash(data)
         self.tensors, metadata = safetensors.read(data)
         try:
-            card = json.loads(metadata["card"])
+            self.fields: dict[str, Any] = json.loads(metadata["card"])
+            card = self.fields
             self.card = Card(
                 str(card["prior"]),
                 tuple(int(width) for width in card["widths"]),
