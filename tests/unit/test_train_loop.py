@@ -158,9 +158,7 @@ def test_orthogonalised_matrices_have_singular_values_near_one():
     for found, matrix in zip(orthogonalised(matrices), matrices, strict=True):
         values = torch.linalg.svdvals(found)
         assert found.shape == matrix.shape and values.min() > 0.5 and values.max() < 1.3
-        assert torch.linalg.matrix_norm(found.T @ matrix - matrix.T @ found) < 0.5 * torch.linalg.matrix_norm(
-            matrix
-        )
+        assert (found * matrix).sum() > 0.8 * torch.linalg.svdvals(matrix).sum()
 
 
 def test_muon_trains_filters_and_resumes(tmp_path):

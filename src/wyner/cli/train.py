@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import sys
 from pathlib import Path
 from typing import Any
@@ -50,10 +51,8 @@ def distributed(arguments: argparse.Namespace) -> int:
 
 def require_torch() -> None:
     """Raise UnavailableError, which says what to install, without PyTorch."""
-    try:
-        import torch  # noqa: F401
-    except ImportError:
-        raise UnavailableError("training needs PyTorch: pip install 'wyner[torch]'") from None
+    if importlib.util.find_spec("torch") is None:
+        raise UnavailableError("training needs PyTorch: pip install 'wyner[torch]'")
 
 
 def config_tables(arguments: argparse.Namespace) -> dict[str, Any]:

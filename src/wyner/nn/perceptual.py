@@ -26,7 +26,7 @@ class MsSsim(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """The similarity, at most 1, of each pair of (B, C, H, W) in 0..1 with sides of at least 161: (B)."""
-        x, y = x - 0.5, y - 0.5
+        x, y = (x - 0.5).contiguous(), (y - 0.5).contiguous()
         product = torch.ones(x.shape[:2], device=x.device)
         for scale, weight in enumerate(WEIGHTS):
             similarity, contrast = self._means(x, y)

@@ -103,8 +103,10 @@ def train(
     report: called with each line of the log. Raises as ``read_pictures``, ``Loop`` and ``Objective``.
     """
     place = join_ranks(device)
+    torch.backends.cudnn.benchmark = True  # shapes never change
     torch.manual_seed(config.loop.seed)
-    model = LearnedCodec(config.model).to(place, memory_format=torch.channels_last)
+    model = LearnedCodec(config.model).to(place)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model.half_precision = config.loss.half_precision and place.type != "cpu"
     crops = Crops(read_pictures(data, config.loss.crop), config.loss.crop, place)
     objective = Objective(model, crops, config.loss, place)
