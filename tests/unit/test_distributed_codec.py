@@ -101,7 +101,7 @@ def test_errors(ndic):
         decode(data, side=y[:-1])
     with pytest.raises(UsageError, match="PSNR depends"):
         encode(x, target_psnr=30.0)
-    with pytest.raises(UsageError, match="cannot be stored|no hash"):
+    with pytest.raises(UsageError, match="no hash"):
         encode(x, store_hash=True)
     with pytest.raises(UsageError, match="refined"):
         wyner.decode(data, refine=y, side=y)

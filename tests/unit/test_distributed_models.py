@@ -1,4 +1,4 @@
-"""Distributed models: shapes, what the encoder's side depends on, attention and patch search by definition."""
+"""Distributed models: shapes, what the encoder depends on, attention and patch search by definition."""
 
 import itertools
 

@@ -33,14 +33,15 @@ class Networks(Transforms):
             model.kind, card.prior, card.widths[0], card.latents, model.lambda_range, anchors=2
         )
         try:
-            self.network: Any = load_side_model(config, model.tensors)
+            network: Any = load_side_model(config, model.tensors)
         except (RuntimeError, KeyError) as error:
             raise CorruptError(f"the model's file is damaged: {error}") from None
+        self.network = network
         self.step = card.latent_step
-        self.g_a = self.network.g_a
+        self.g_a = network.g_a
         self.absolute = card.prior == "hyperprior"
         if card.has_z:
-            self.h_a = self.network.latents.prior.h_a
+            self.h_a = network.latents.prior.h_a
 
     @torch.inference_mode()
     def reconstruct(
@@ -53,8 +54,8 @@ class Networks(Transforms):
         height, width = (side * self.step for side in x_latent.shape[1:])
         for rows, columns in tiles(height, width, TILE):
             wide = [_widened(part, size) for part, size in ((rows, height), (columns, width))]
-            here = tuple(slice(part.start // self.step, part.stop // self.step) for part in wide)
-            latent = torch.from_numpy(np.ascontiguousarray(x_latent[(slice(None), *here)], np.float32))[None]
+            down, across = (slice(part.start // self.step, part.stop // self.step) for part in wide)
+            latent = torch.from_numpy(np.ascontiguousarray(x_latent[:, down, across], np.float32))[None]
             sides = [part.stop - part.start for part in wide]
             given = torch.full((1, 3, *sides), GREY) if y is None else torch.from_numpy(y.part(*wide))[None]
             found = self.network.reconstruct(latent, given, torch.tensor([lam]))[0].numpy()
