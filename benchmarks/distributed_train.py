@@ -4,7 +4,7 @@
     python benchmarks/distributed_train.py --data $WYNER_DATA --out runs --only ndic,ndic-none --batch 8
 
 Each run is a process of its own; "-none" runs are the same networks without y. Every minute and at the end
-OUT/runs.tar is made anew: of each run NAME its config.json and log.jsonl, NAME/weights.pt (of those to
+OUT/runs.tar.xz is made anew: of each run NAME its config.json and log.jsonl, NAME/weights.pt (of those to
 --keep, the parameters that coding needs, in half precision) and, when all are done, NAME/measured.jsonl
 (estimated rates, PSNR and the side picture that was given, for the pictures of the test and validation sets).
 Runs in --work that were interrupted go on.
@@ -87,9 +87,9 @@ def measure(name: str, arguments: argparse.Namespace) -> None:
 
 
 def pack(names: list[str], arguments: argparse.Namespace) -> None:
-    """OUT/runs.tar, in one rename."""
-    part = Path(arguments.out) / "runs.tar.part"
-    with tarfile.open(part, "w") as tar:
+    """OUT/runs.tar.xz, in one rename."""
+    part = Path(arguments.out) / "runs.tar.xz.part"
+    with tarfile.open(part, "w:xz") as tar:
         for name in names:
             folder = Path(arguments.work) / name
             for kept in ("config.json", LOG, "measured.jsonl"):
@@ -97,7 +97,7 @@ def pack(names: list[str], arguments: argparse.Namespace) -> None:
                     tar.add(folder / kept, f"{name}/{kept}")
             if name in arguments.keep.split(",") and (folder / CHECKPOINT).exists():
                 add_weights(tar, folder / CHECKPOINT, f"{name}/weights.pt")
-    part.rename(Path(arguments.out) / "runs.tar")
+    part.rename(Path(arguments.out) / "runs.tar.xz")
 
 
 def add_weights(tar: tarfile.TarFile, checkpoint: Path, name: str) -> None:
