@@ -129,8 +129,13 @@ def main() -> None:
     names = arguments.only.split(",")
     running = {name: start(name, arguments) for name in names}
     packed = time.monotonic()
+    tries = dict.fromkeys(names, 3)
     while any(process.poll() is None for process in running.values()):
         time.sleep(1)
+        for name, process in running.items():
+            if process.poll() not in (None, 0) and tries[name] > 0:
+                tries[name] -= 1
+                running[name] = start(name, arguments)  # from its checkpoint
         if time.monotonic() - packed > 60:
             pack(names, arguments)
             packed = time.monotonic()
