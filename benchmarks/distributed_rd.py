@@ -181,8 +181,8 @@ def table() -> None:
                 own = "none" if name.endswith("-none") else "right"
                 if (other, side) == (name, own):
                     continue
-                found["bd_rate"].setdefault(f"{name} {own}", {})[f"{metric} against {other} {side}"] = mean_bd(
-                    of(other, side, metric), of(name, own, metric), overlap
+                found["bd_rate"].setdefault(f"{name} {own}", {})[f"{metric} against {other} {side}"] = (
+                    mean_bd(of(other, side, metric), of(name, own, metric), overlap)
                 )
     SUMMARY.write_text(json.dumps(found, indent=1) + "\n")
     print(json.dumps(found, indent=1))

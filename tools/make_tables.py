@@ -1,4 +1,4 @@
-"""Write the integer tables of the overfit codec and of the coder, for Python (JSON) and for C++ (.inc).
+"""Write the integer tables of the codecs and of the coder, for Python (JSON) and for C++ (.inc).
 
     python tools/make_tables.py            # rewrites every generated file
     python tools/make_tables.py --check    # exit status 1 if a committed file is not what it should be
@@ -20,6 +20,8 @@ CODER_JSON = ROOT / "src/wyner/reference/coder_tables.json"
 LAPLACE_INC = ROOT / "native/coder/laplace_tables.inc"
 CODER_INC = ROOT / "native/coder/distribution_tables.inc"
 MODELS_INC = ROOT / "native/overfit/models.inc"
+LOSSLESS_JSON = ROOT / "src/wyner/reference/lossless_tables.json"
+LOSSLESS_INC = ROOT / "native/kernels/lossless_tables.inc"
 
 SCALES = 209
 CODER_SCALES, TAIL_CELLS = 256, 1024
@@ -75,6 +77,16 @@ def coder_tables() -> dict[str, list[int]]:
     }
 
 
+def lossless_tables() -> dict[str, list[int]]:
+    """INVROOT, POWER and LOG2 of docs/spec/lossless.md, section 3."""
+    ln2 = Decimal(2).ln()
+    return {
+        "INVROOT": [nearest(2**15 / (Decimal(2 * i + 513) / 2048).sqrt()) for i in range(768)],
+        "POWER": [nearest(32768 * power_of_two(-j, 256)) for j in range(256)],
+        "LOG2": [nearest(256 * (1 + Decimal(i) / 256).ln() / ln2) for i in range(256)],
+    }
+
+
 def c_array(ctype: str, name: str, values: list[int]) -> str:
     lines = []
     for start in range(0, len(values), 16):
@@ -95,6 +107,11 @@ def coder_inc(tables: dict[str, list[int]]) -> str:
     names = ["kInvScale", "kLogisticTail", "kLaplaceTail", "kGaussianTail"]
     arrays = zip(names, tables.values(), strict=True)
     return BANNER + "".join(c_array("uint32_t", name, values) for name, values in arrays)
+
+
+def lossless_inc(tables: dict[str, list[int]]) -> str:
+    names = ["kInverseRoot", "kPower", "kLog2"]
+    return BANNER + "".join(c_array("uint16_t", n, v) for n, v in zip(names, tables.values(), strict=True))
 
 
 def tables_json(tables: dict[str, list[int]]) -> str:
@@ -125,11 +142,14 @@ def generated() -> dict[Path, str]:
     tables = laplace_tables()
     models = json.loads(MODELS_JSON.read_text())["models"]
     for_coder = coder_tables()
+    lossless = lossless_tables()
     return {
         TABLES_JSON: tables_json(tables),
         CODER_JSON: tables_json(for_coder),
         CODER_INC: coder_inc(for_coder),
         LAPLACE_INC: laplace_inc(tables),
+        LOSSLESS_JSON: tables_json(lossless),
+        LOSSLESS_INC: lossless_inc(lossless),
         MODELS_INC: models_inc(models),
     }
 

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "coder/varint.h"
 
 namespace wyner {
 
@@ -13,34 +14,6 @@ size_t most_streams(size_t count) { return std::clamp<size_t>(count, 1, kMaxStre
 
 // Item at which a stream begins; count * stream would overflow only past 2^48 items.
 size_t first_item(size_t count, size_t stream, size_t streams) { return count * stream / streams; }
-
-void put_varint(std::vector<uint8_t>& out, uint64_t value) {
-  for (; value >= 128; value >>= 7) out.push_back(uint8_t(value | 128));
-  out.push_back(uint8_t(value));
-}
-
-class Header {
- public:
-  Header(const uint8_t* data, size_t size) : next_(data), end_(data + size) {}
-
-  // Seven bits a byte, least significant first; the last byte is the first one below 128.
-  uint64_t varint() {
-    uint64_t value = 0;
-    for (int shift = 0; shift < 63; shift += 7) {
-      if (next_ == end_) corrupt("coder: the header ends too early");
-      value |= uint64_t{*next_ & 127u} << shift;
-      if (*next_++ < 128) return value;
-    }
-    corrupt("coder: a number in the header is too long");
-  }
-
-  const uint8_t* next() const { return next_; }
-  size_t left() const { return size_t(end_ - next_); }
-
- private:
-  const uint8_t* next_;
-  const uint8_t* end_;
-};
 
 }  // namespace
 
@@ -62,7 +35,7 @@ std::vector<uint8_t> encode_streams(size_t count, int streams, int threads,
 
 void decode_streams(const uint8_t* data, size_t size, size_t count, int threads,
                     const std::function<void(const uint8_t*, size_t, size_t, size_t)>& code) {
-  Header header(data, size);
+  HeaderReader header(data, size);
   const uint64_t streams = header.varint();
   if (streams < 1 || streams > most_streams(count)) corrupt("coder: the number of streams is out of range");
   std::vector<size_t> offsets{0};

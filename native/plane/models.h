@@ -112,6 +112,15 @@ class DifferenceModel {
     costs_w_ = {};
   }
 
+  // For a sample that was coded by other means: as if its guess had been right.
+  void skip(size_t x) {
+    error_w_ = errors_[x] = 0;
+    if (selects_) {
+      for (int& cost : costs_w_) cost >>= 1;
+      costs_[x] = {};
+    }
+  }
+
   template <class Coder>
   uint16_t code(Coder& coder, const Near& p, size_t x, int v) {
     Costs guesses{};

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import importlib.util
 import sys
 from pathlib import Path
 from typing import Any
 
 from ..errors import UnavailableError, UsageError
+from .files import write_output
 
 
 def learned(arguments: argparse.Namespace) -> int:
@@ -85,3 +87,17 @@ def start_of(arguments: argparse.Namespace) -> Path | None:
 def report(line: dict[str, Any]) -> None:
     """Tell of a line of the log on standard error."""
     print("  ".join(f"{name} {value:.6g}" for name, value in line.items()), file=sys.stderr, flush=True)
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """``wyner train export``."""
+    require_torch()
+    from ..train.learned import export as model_file
+
+    data = model_file(Path(arguments.run_folder))
+    write_output(arguments.output, data, arguments.force)
+    print(
+        f"{arguments.output}: {len(data)} bytes, model {hashlib.sha256(data).hexdigest()[:16]}",
+        file=sys.stderr,
+    )
+    return 0

@@ -66,7 +66,7 @@ def freeze_latents(gains: Gains, prior: nn.Module, lambda_range: tuple[float, fl
     """The tensors of gains and a prior. Raises ValueError for weights that integers cannot hold."""
     lam = torch.tensor(level_lambdas(lambda_range)).float().to(gains.log2_gain.device)
     gain, inverse = (g[:, :, 0, 0].double().cpu().numpy() for g in gains(lam))
-    tensors: Arrays = {"gain": gain.astype(np.float32), "inverse": inverse.astype(np.float32)}
+    tensors: Arrays = {"gain": gain.astype(np.float16), "inverse": inverse.astype(np.float16)}
     if isinstance(prior, Hyperprior):
         tensors |= _hyperprior(prior, gain)
     elif isinstance(prior, GaussianPrior):
@@ -79,7 +79,7 @@ def freeze_latents(gains: Gains, prior: nn.Module, lambda_range: tuple[float, fl
 def _hyperprior(prior: Hyperprior, gain: npt.NDArray[np.float64]) -> Arrays:
     one = 2**FRACTION
     found: Arrays = {
-        "log2_gain": np.rint(np.log2(gain) * one).astype(np.int32),
+        "log2_gain": np.rint(np.log2(gain) * one).astype(np.int16),
         "integer_gain": np.rint(gain * one).astype(np.int32),
         **_tables("z", prior.density.cpu(), np.ones(prior.density.channels)),
     }

@@ -53,4 +53,5 @@ class GDN(nn.Module):
         beta = lower_bound(self.beta, (LEAST_BETA + _PEDESTAL) ** 0.5).square() - _PEDESTAL
         gamma = lower_bound(self.gamma, _PEDESTAL**0.5).square() - _PEDESTAL
         norm = F.conv2d(x.square(), gamma[:, :, None, None], beta)
-        return x * (norm.sqrt() if self.inverse else norm.rsqrt())
+        root = norm.sqrt() if self.inverse else norm.rsqrt()
+        return x * root.to(x.dtype)  # autocast makes one of them float32

@@ -72,7 +72,7 @@ def _converted(name: str, hint: Any, value: Any) -> Any:
         if not isinstance(value, list) or (choices[-1] is not ... and len(value) != len(choices)):
             raise wrong
         return tuple(_converted(name, choices[0], entry) for entry in value)
-    kinds = [kind for kind in choices or (hint,) if kind is not type(None)]
+    kinds = choices or (hint,)
     if float in kinds and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not any(type(value) is kind for kind in kinds):

@@ -5,19 +5,28 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from ..errors import UsageError
+from ..nn import safetensors
 from ..nn.entropy import Mode
+from ..nn.frozen import model_file
 from ..nn.learned import LearnedCodec, ModelConfig
 from ..nn.perceptual import LpipsDistance, MsSsim
 from .config import from_table
-from .loop import Draw, Loop, LoopSettings, join_ranks
+from .loop import CHECKPOINT, LOG, Draw, Loop, LoopSettings, join_ranks
 from .pictures import Crops, read_pictures
+from .sheet import sheet
+
+SHEET_CROPS = 6
+MS_SSIM_SIDE = 161
 
 
 @dataclass(frozen=True)
@@ -95,9 +104,12 @@ def train(
     device: str = "cpu",
     start: Path | None = None,
     tensorboard: bool = False,
-    report: Any = None,
+    report: Callable[[dict[str, Any]], None] | None = None,
 ) -> LearnedCodec:
-    """Train in a folder, which keeps config.json, the checkpoint and the log; returns the model.
+    """Train in a folder; returns the model.
+
+    The folder keeps config.json, the checkpoint, the log, and sheet.png, made anew at lines 1, 2, 4, 8, ...
+    of the log: some crops and what the codec makes of them, for an early look at where it goes.
 
     data: folders and tar shards of pictures. start: checkpoint of a model of these sizes to begin with.
     report: called with each line of the log. Raises as ``read_pictures``, ``Loop`` and ``Objective``.
@@ -108,10 +120,56 @@ def train(
     model = LearnedCodec(config.model).to(place)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model.half_precision = config.loss.half_precision and place.type != "cpu"
+    if config.loss.crop % model.multiple or (config.loss.beta and config.loss.crop < MS_SSIM_SIDE):
+        raise UsageError(
+            f"loss.crop must be a multiple of {model.multiple}, and at least {MS_SSIM_SIDE} with loss.beta"
+        )
     crops = Crops(read_pictures(data, config.loss.crop), config.loss.crop, place)
     objective = Objective(model, crops, config.loss, place)
     loop = Loop(model, objective, config.loop, folder, start=start, tensorboard=tensorboard)
     if loop.rank == 0:
         (folder / "config.json").write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n")
-    loop.run(report)
+    seen = crops.batch(Draw(np.random.default_rng(0), SHEET_CROPS, slice(0, SHEET_CROPS)))
+
+    def look(line: dict[str, Any]) -> None:
+        number = line["step"] // config.loop.log_every
+        if number & (number - 1) == 0:
+            sheet(model, seen).save(folder / "sheet.png")
+        if report is not None:
+            report(line)
+
+    loop.run(look)
     return model
+
+
+def restore(folder: Path) -> LearnedCodec:
+    """The model that a run has come to.
+
+    folder: with config.json and a checkpoint, or weights.safetensors in its place, as tools/pack_runs.py
+    leaves it. Raises UsageError when something is missing.
+    """
+    try:
+        config = LearnedConfig.of(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+        if (folder / CHECKPOINT).exists():
+            state = torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)["model"]
+        else:
+            arrays, _ = safetensors.read((folder / "weights.safetensors").read_bytes())
+            state = {name: torch.from_numpy(array.astype(np.float32)) for name, array in arrays.items()}
+    except OSError as error:
+        raise UsageError(f"{folder} is not the folder of a run: {error}") from None
+    model = LearnedCodec(config.model)
+    model.load_state_dict(state)
+    return model
+
+
+def export(folder: Path) -> bytes:
+    """The file of the model (docs/spec/learned.md, section 2) that a run has come to.
+
+    folder: as of ``restore``, with its log. Raises UsageError when something is missing, and as ``freeze``.
+    """
+    model = restore(folder)
+    tables = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    log = (folder / LOG).read_text(encoding="utf-8").splitlines()
+    about = {name: tables[name] for name in ("loss", "loop")} | {"last": json.loads(log[-1])}
+    about["lambda_range"] = list(model.config.lambda_range)
+    return model_file(model, about)

@@ -22,8 +22,6 @@ def head(payload: bytes, store: Store[M]) -> tuple[M, int]:
     """The model and the level. Raises CorruptError, or UnavailableError without the model."""
     if len(payload) <= HASH_BYTES:
         raise CorruptError("the payload is truncated")
-    if payload[HASH_BYTES] >= LEVELS:
-        raise CorruptError("the payload has a level that there is not")
     return store.by_hash(payload[:HASH_BYTES]), payload[HASH_BYTES]
 
 

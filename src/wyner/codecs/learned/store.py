@@ -34,19 +34,19 @@ class Store(Generic[M]):
         if name.endswith(SUFFIX):
             if not Path(name).is_file():
                 raise UsageError(f"there is no {name}")
-            return self._load(name)
+            return self._load(*_version(Path(name)))
         names = []
         for path in self._files():
             if path.name.removesuffix(SUFFIX) == name:
-                return self._load(str(path))
+                return self._load(*_version(path))
             names.append(path.name.removesuffix(SUFFIX))
         raise UsageError(f"no model is called {name!r}; there are: {', '.join(sorted(names)) or 'none'}")
 
     def by_hash(self, digest: bytes) -> M:
         """The model that a file was made with. Raises UnavailableError, which says what to fetch."""
         for path in self._files():
-            if _hash_of(str(path)) == digest:
-                return self._load(str(path))
+            if _hash_of(*_version(path)) == digest:
+                return self._load(*_version(path))
         raise UnavailableError(
             f"this file needs the model {digest.hex()}, which is not here: "
             f"put its {SUFFIX} file into a folder and name that in {FOLDERS}"
@@ -60,13 +60,19 @@ class Store(Generic[M]):
             if folder.is_dir():
                 yield from sorted(folder.glob(f"*{SUFFIX}"))
 
-    def _read(self, path: str) -> M:
+    def _read(self, path: str, changed: int, size: int) -> M:
         try:
             return self.make(Path(path).read_bytes())
         except CorruptError as error:
             raise CorruptError(f"{path}: {error}") from None
 
 
-@functools.cache
-def _hash_of(path: str) -> bytes:
+def _version(path: Path) -> tuple[str, int, int]:
+    """A file as it is now: caches must not outlive it."""
+    status = path.stat()
+    return str(path), status.st_mtime_ns, status.st_size
+
+
+@functools.lru_cache(maxsize=1000)
+def _hash_of(path: str, changed: int, size: int) -> bytes:
     return content_hash(Path(path).read_bytes())

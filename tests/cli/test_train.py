@@ -1,0 +1,110 @@
+"""wyner train: what users type, from pictures to a file that a codec takes."""
+
+import json
+import re
+import shlex
+import shutil
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from conftest import REPOSITORY  # noqa: E402
+from PIL import Image  # noqa: E402
+
+import wyner  # noqa: E402
+from wyner.cli import main  # noqa: E402
+
+SMALL = ["-x", "model.widths=[4,4,4]", "-x", "model.latents=6", "-x", "model.hyper=4", "-x", "loss.crop=64"]
+QUICK = ["-x", "loop.batch=2", "-x", "loop.log_every=1"]
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    rng = np.random.default_rng(1)
+    for k in range(3):
+        coarse = rng.integers(0, 256, (9, 10, 3)).astype(np.uint8)
+        Image.fromarray(coarse).resize((80, 72)).save(folder / f"{k}.png")
+    return folder
+
+
+def train(pictures, folder, steps, *arguments):
+    command = [
+        "train",
+        "learned",
+        "--config",
+        "learned-hyperprior",
+        "--data",
+        str(pictures),
+        "-o",
+        str(folder),
+    ]
+    return main([*command, *SMALL, *QUICK, "-x", f"loop.steps={steps}", *arguments])
+
+
+def test_a_model_is_trained_exported_and_codes_pictures(pictures, tmp_path, monkeypatch, capsys):
+    run, model = tmp_path / "run", tmp_path / "mine.safetensors"
+    assert train(pictures, run, 3) == 0
+    assert train(pictures, run, 5) == 0  # goes on
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3, 4, 5]
+    assert Image.open(run / "sheet.png").size == (6 * 64, 4 * 64)
+    assert main(["train", "export", str(run), "-o", str(model)]) == 0
+    assert "bytes, model" in capsys.readouterr().err
+    monkeypatch.setenv("WYNER_MODELS", str(tmp_path))
+    coded, decoded = tmp_path / "0.wyn", tmp_path / "0.png"
+    source = str(pictures / "0.png")
+    assert main(["encode", source, "-o", str(coded), "--codec", "learned", "-x", "model=mine"]) == 0
+    assert main(["decode", str(coded), "-o", str(decoded)]) == 0
+    assert wyner.info(coded.read_bytes()).codec == "learned"
+    assert Image.open(decoded).size == (80, 72)
+
+
+def test_every_term_of_the_loss_is_logged(pictures, tmp_path):
+    assert train(pictures, tmp_path / "run", 1, "-x", "loss.quantiser=noise", "--minutes", "1") == 0
+    line = json.loads((tmp_path / "run" / "log.jsonl").read_text())
+    lam = 2 ** ((np.log2(3e-4) + np.log2(4e-2)) / 2)
+    assert line.keys() == {"step", "seconds", "bpp", "mse", "loss"} and line["loss"] > line["mse"] / lam / 20
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ["--config", "no-such"],
+        ["--config", "no-such.toml"],
+        ["-x", "model.nothing=1"],
+        ["-x", "nothing.prior=1"],
+        ["-x", "model.prior=best"],
+        ["-x", "loop.steps=many"],
+        ["-x", "noequals"],
+        ["-x", "loss.crop=72"],
+        ["-x", "loss.beta=1"],
+        ["--start", "nowhere"],
+        ["--data", "nowhere"],
+    ],
+)
+def test_wrong_arguments_are_usage_errors(pictures, tmp_path, changes):
+    assert train(pictures, tmp_path / "run", 1, *changes) == 2
+
+
+def test_what_is_not_a_run_cannot_be_exported(tmp_path):
+    assert main(["train", "export", str(tmp_path), "-o", str(tmp_path / "m.safetensors")]) == 2
+
+
+def test_the_guide(pictures, tmp_path, monkeypatch):
+    """The commands of docs/guide/train.md, with a small model and few steps."""
+    text = (REPOSITORY / "docs" / "guide" / "train.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^    (?:WYNER_MODELS=\. )?wyner ([^\n]*)$", text, re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WYNER_MODELS", ".")
+    pictures.rename("photos")
+    shutil.copy("photos/0.png", "photo.png")
+    for command in commands:
+        arguments = shlex.split(command.replace("cuda", "cpu"))
+        small = [*SMALL, *QUICK, "-x", "loop.steps=2"] if arguments[:2] == ["train", "learned"] else []
+        # What so small a model makes of a picture misses the target.
+        assert main([*arguments, *small]) in (0, 6), command
+    assert len(commands) == 4 and Image.open("decoded.png").size == (80, 72)
