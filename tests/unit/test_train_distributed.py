@@ -75,6 +75,17 @@ def test_two_ranks_have_the_curve_of_one(root):
     assert [line["loss"] for line in one] == pytest.approx([line["loss"] for line in two], rel=1e-3)
 
 
+def test_a_run_becomes_a_codec(root, monkeypatch):
+    assert main(command(root, "run", "--model", "ndic")) == 0
+    assert main(["train", "export", str(root / "run"), "-o", str(root / "mine.safetensors")]) == 0
+    monkeypatch.setenv("WYNER_MODELS", str(root))
+    left, right = (str(root / "pairs" / f"a_{eye}.png") for eye in ("left", "right"))
+    coded = str(root / "a.wyn")
+    assert main(["encode", left, "--codec", "ndic", "-x", "model=mine", "-o", coded]) == 0
+    assert main(["decode", coded, "--side", right, "-o", str(root / "a.png")]) == 0
+    assert Image.open(root / "a.png").size == Image.open(left).size
+
+
 def test_presets_are_configurations():
     folder = resources.files("wyner") / "presets"
     for name in ("ndic", "ndic-balle2018", "ndic-attention", "ndic-aligned", "dsin"):

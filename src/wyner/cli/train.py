@@ -92,9 +92,10 @@ def report(line: dict[str, Any]) -> None:
 def export(arguments: argparse.Namespace) -> int:
     """``wyner train export``."""
     require_torch()
-    from ..train.learned import export as model_file
+    from ..train import distributed, learned
 
-    data = model_file(Path(arguments.run_folder))
+    folder = Path(arguments.run_folder)
+    data = (distributed if distributed.is_run(folder) else learned).export(folder)
     write_output(arguments.output, data, arguments.force)
     print(
         f"{arguments.output}: {len(data)} bytes, model {hashlib.sha256(data).hexdigest()[:16]}",

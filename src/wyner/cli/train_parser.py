@@ -20,7 +20,7 @@ def add_train(commands: Commands, add_command: AddCommand) -> None:
     add_training(distributed, "folder that the configuration's paths start at, such as $WYNER_DATA")
     distributed.add_argument("--model", metavar="KIND", help="ndic, attention, aligned or dsin")
     export = add_command(inner, "export", "train.export", "make the file of a model that codecs take")
-    export.add_argument("run_folder", metavar="DIR", help="folder of a run of train learned")
+    export.add_argument("run_folder", metavar="DIR", help="folder of a run of train learned or distributed")
     export.add_argument("-o", dest="output", required=True, metavar="FILE", help="NAME.safetensors")
     export.add_argument("-f", "--force", action="store_true", help="overwrite an existing file")
 

@@ -17,11 +17,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..errors import UsageError
 from ..nn.distributed import GREY, Output, SideModelConfig
 from ..nn.entropy import Mode
-from ..nn.side_models import make_model
+from ..nn.side_models import make_model, side_model_file
 from .config import from_table
-from .loop import Draw, Loop, LoopSettings, join_ranks
+from .loop import CHECKPOINT, Draw, Loop, LoopSettings, join_ranks
 from .stereo import PairCrops, Source, load_source
 
 SIDES = ("right", "wrong", "none")
@@ -126,6 +127,30 @@ def train(
         (folder / "config.json").write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n")
     loop.run(report)
     return model
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is that of a run of a distributed model."""
+    try:
+        return "kind" in json.loads((folder / "config.json").read_text(encoding="utf-8"))["model"]
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def export(folder: Path) -> bytes:
+    """The file of the model (docs/spec/distributed.md, section 2) that a run has come to.
+
+    Raises UsageError without a checkpoint, and as ``side_model_file``.
+    """
+    tables = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = DistributedConfig.of(tables)
+    if not (folder / CHECKPOINT).is_file():
+        raise UsageError(f"there is no {folder / CHECKPOINT}")
+    model = make_model(config.model)
+    state = torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)
+    model.load_state_dict(state["model"])
+    about = {name: tables[name] for name in ("loss", "loop", "sources")}
+    return side_model_file(model, config.model, about | {"steps": state["step"], "seconds": state["seconds"]})
 
 
 @torch.no_grad()

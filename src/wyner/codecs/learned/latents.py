@@ -56,7 +56,7 @@ class TableLatents:
 
 
 class DensityCurves:
-    """Tables for all levels, from one curve for each channel (docs/spec/learned.md, section 4).
+    """Tables for all levels, from one curve for each channel (docs/spec/learned.md, section 6).
 
     "y.curve": (M, N + 1), counts that rise from 0 to 2^CURVE_BITS. "y.zero": (M), where on it 0 lies, and
     "y.step": (LEVELS, M), how far apart symbols are, with CURVE_FRACTION fractional bits.
