@@ -24,7 +24,7 @@ import torch
 
 import wyner
 from wyner import io
-from wyner.codecs.learned import store
+from wyner.codecs import learned
 from wyner.nn.learned import LearnedCodec
 from wyner.nn.rates import LEVELS, level_lambdas
 from wyner.train.learned import export, restore
@@ -97,7 +97,7 @@ def measure(run: Path, pictures: list[Path], threads: int, folder: Path) -> dict
         "run": run.name,
         "parameters": sum(p.numel() for p in model.parameters()),
         "model_bytes": path.stat().st_size,
-        "macs_per_pixel": store.by_name(str(path)).card.macs_per_pixel(),
+        "macs_per_pixel": learned.STORE.by_name(str(path)).card.macs_per_pixel(),
         "rates": rates,
         "timed_picture": f"{pictures[0].name} {image.shape[1]}x{image.shape[0]}",
         "encode_seconds": least_seconds(

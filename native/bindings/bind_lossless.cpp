@@ -49,13 +49,19 @@ nb::object to_samples(std::vector<uint16_t> out, const Shape& shape) {
 
 size_t count_of(const Shape& shape) { return size_t(shape.width) * size_t(shape.height) * size_t(shape.channels); }
 
-nb::bytes encoded(const Model& model, Samples samples, int maxval, int threads) {
+nb::bytes encoded(const Model& model, Samples samples, int maxval, int threads, nb::object report) {
   require(threads >= 1, "threads must be at least 1");
   const Shape shape = shape_of(samples, maxval);
+  Report told;
+  if (!report.is_none())
+    told = [&](double done) {
+      nb::gil_scoped_acquire acquire;
+      report(done);
+    };
   std::vector<uint8_t> out;
   {
     nb::gil_scoped_release release;
-    out = encode(model, samples.data(), shape, threads);
+    out = encode(model, samples.data(), shape, threads, told);
   }
   return nb::bytes(out.data(), out.size());
 }
@@ -98,8 +104,9 @@ void bind_lossless(nb::module_& m) {
       .def("__init__", &construct, "sizes"_a, "weights"_a, "biases"_a,
            "sizes: channels at full, half and quarter size, of heads, and blocks of the three trunks. weights\n"
            "int16, biases int32, both flat, in the order of the specification. Raises ValueError.")
-      .def("encode", &encoded, "samples"_a, "maxval"_a, "threads"_a = 1,
-           "Payload of samples (H, W, C) uint16, C 1 or 3. Raises ValueError.")
+      .def("encode", &encoded, "samples"_a, "maxval"_a, "threads"_a = 1, "report"_a = nb::none(),
+           "Payload of samples (H, W, C) uint16, C 1 or 3. report: None, or called now and then with the part\n"
+           "that is done. Raises ValueError, and what report raises.")
       .def("decode", &decoded, "data"_a, "width"_a, "height"_a, "channels"_a, "maxval"_a, "threads"_a = 1,
            "Samples (H, W, C) uint16 of a payload. Raises CorruptError.")
       .def_prop_ro("macs_per_pixel", [](const Model& model) { return macs_per_pixel(model.sizes); },

@@ -17,7 +17,7 @@ struct Limits {
   uint64_t pixels = uint64_t{1} << 28;
   uint64_t side = 32768;
   uint64_t metadata_bytes = uint64_t{64} << 20;  // of each of ICC, EXIF and XMP
-  uint64_t macs = uint64_t{1} << 40;             // for whoever decodes: parse() does not know codecs
+  uint64_t macs = uint64_t{1} << 43;             // for whoever decodes: parse() does not know codecs
 };
 
 struct Header {

@@ -13,7 +13,8 @@ namespace {
 
 class Encoders {
  public:
-  explicit Encoders(int count) : coders_(size_t(count)) {}
+  Encoders(int count, std::function<void(size_t)> report) : coders_(size_t(count)), report_(std::move(report)) {}
+  void finished(size_t pixels) { report_(pixels); }
   int streams() const { return int(coders_.size()); }
   template <class Cdf>
   int32_t code(int stream, const Cdf& cdf, int32_t value) {
@@ -24,11 +25,13 @@ class Encoders {
 
  private:
   std::vector<RangeEncoder> coders_;
+  std::function<void(size_t)> report_;
 };
 
 class Decoders {
  public:
   void add(const uint8_t* data, size_t size) { coders_.emplace_back(data, size); }
+  void finished(size_t) {}
   int streams() const { return int(coders_.size()); }
   template <class Cdf>
   int32_t code(int stream, const Cdf& cdf, int32_t) {
@@ -114,7 +117,8 @@ void check(const Shape& s) {
           "lossless: channels must be 1 or 3, maxval 255 or 65535");
 }
 
-std::vector<uint8_t> encode(const Model& model, const uint16_t* samples, const Shape& shape, int threads) {
+std::vector<uint8_t> encode(const Model& model, const uint16_t* samples, const Shape& shape, int threads,
+                            const Report& report) {
   check(shape);
   Payload payload;
   payload.colours = Colours::ycocg;
@@ -125,9 +129,14 @@ std::vector<uint8_t> encode(const Model& model, const uint16_t* samples, const S
   }
   ThreadPool pool(threads);
   std::vector<std::vector<uint8_t>> streams;
+  size_t done = 0;
+  const double all = double(shape.width) * shape.height;
   for (const Tile& tile : tiles_of(shape.width, shape.height)) {
     Picture picture = to_planes(samples, shape, payload.colours, tile);
-    Encoders coders(streams_of(tile));
+    Encoders coders(streams_of(tile), [&](size_t pixels) {
+      done += pixels;
+      if (report && done) report(double(done) / all);
+    });
     code_picture(model, picture, payload.ranges, shape.channels, depth_of(shape), pool, coders);
     for (int s = 0; s < coders.streams(); ++s) streams.push_back(coders.finish(s));
   }

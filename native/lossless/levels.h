@@ -2,7 +2,7 @@
 // directions, so that encoder and decoder cannot disagree.
 //
 // A coder has streams(), how many streams there are, and code(stream, cdf, value), which returns the value coded;
-// a decoding one ignores the value it is given.
+// a decoding one ignores the value it is given. finished(pixels) tells of pixels that are done.
 #pragma once
 
 #include <vector>
@@ -73,6 +73,7 @@ void code_phase(const Setting& setting, Level& level, const Ranges& ranges, int 
       });
   }
   level.complete(phase);
+  coder.finished(size_t(rows) * level.columns(phase));
 }
 
 inline void copy_phase(Level& level, int phase, Picture& whole, bool to_level) {
@@ -95,6 +96,7 @@ void code_picture(const Model& model, Picture& picture, const Ranges& ranges, in
       const ParametricCdf cdf(Kind::logistic, 128 * (range.low + range.high), 255, range);
       *picture.row(c, 0) = coder.code(0, cdf, *picture.row(c, 0));
     }
+    coder.finished(1);
     return;
   }
   Level level(picture.width, picture.height);

@@ -12,10 +12,14 @@ namespace {
 // The largest integer in magnitude that a layer is given: values, or features (section 5).
 constexpr int64_t kFeatureLimit = 12288;
 
+// What products may sum to: with a bias, and what rounds, they stay below 2^31.
+constexpr int64_t kMostSum = int64_t{3} << 29;
+
 struct Shape {
   int inputs, outputs, taps = 1, bias_rows = 1;
   int64_t limit = kValueLimit;
   double positions = 0;  // for each pixel of the picture, how often it is computed
+  int64_t most = kMostSum;
 };
 
 // Calls visit(layer, shape) for every layer, in the order of the file.
@@ -43,8 +47,9 @@ void for_layers(ModelType& m, const Sizes& s, Visit visit) {
     for (auto& block : trunk.blocks) pair(block, s.full, s.full, level);
     for (int h = 0; h < kHeads; ++h) {
       Head& head = trunk.heads[size_t(h)];
-      visit(head.trunk, Shape{s.full, s.hidden, 1, 1, kValueLimit, level});
-      if (h > 0) visit(head.known, Shape{2, s.hidden, 9, 0, kValueLimit, level});
+      // Sums of these two are added.
+      visit(head.trunk, Shape{s.full, s.hidden, 1, 1, kValueLimit, level, kMostSum / 2});
+      if (h > 0) visit(head.known, Shape{2, s.hidden, 9, 0, kValueLimit, level, kMostSum / 2});
       visit(head.hidden, Shape{s.hidden, s.hidden, 1, 1, kValueLimit, level});
       visit(head.out, Shape{s.hidden, 3 * kMixture, 1, 1, kValueLimit, level});
     }
@@ -105,8 +110,7 @@ Model make_model(const Sizes& sizes, const std::vector<int16_t>& weights, const 
     layer.inputs = shape.inputs, layer.outputs = shape.outputs, layer.taps = shape.taps;
     layer.weights = packed(shape, w);
     for (int o = 0; o < shape.outputs; ++o, w += shape.inputs * shape.taps)
-      // A head's first sums are of two layers; with a bias and what rounds, they stay below 2^31.
-      require(largest_sum(shape, w) < (int64_t{1} << 29) * 27 / 16, "lossless: a sum of the network could overflow");
+      require(largest_sum(shape, w) < shape.most, "lossless: a sum of the network could overflow");
     for (int row = 0; row < shape.bias_rows; ++row, b += shape.outputs) {
       layer.biases.emplace_back(b, b + shape.outputs);
       for (int32_t bias : layer.biases.back())

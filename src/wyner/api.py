@@ -59,7 +59,8 @@ def encode(
 
     side: a picture like it that the decoder holds as well (the other eye, an earlier date), of any size; it
     must be given to ``decode`` again, every sample the same. codec: default "overfit" without a side picture;
-    with one "side", or "overfit" if it does not help; ``info`` tells which. quality: 0..100, default 60; or
+    with one "side", or "overfit" if it does not help; ``info`` tells which; "lossless" gives the very
+    samples back and takes no quality. quality: 0..100, default 60; or
     one of target_bpp (bits per pixel), target_psnr (dB) and target_size (bytes), all of the whole file.
     effort: 1 (fast) .. 10 (small). threads: default all cores; the result does not depend on it. progress:
     called now and then; an exception from it stops the encoder. options: further settings of the codec by
@@ -74,6 +75,8 @@ def encode(
         raise UsageError("this codec's pixels may differ a little between machines: no hash can be stored")
     known = _encoder_side(chosen, side)
     targets = (target_bpp, target_psnr, target_size)
+    if chosen.LOSSLESS and not all(goal is None for goal in (quality, *targets)):
+        raise UsageError("a lossless codec takes neither a quality nor a target")
     if quality is None and all(target is None for target in targets):
         quality = DEFAULT_QUALITY
     settings = Settings(

@@ -26,7 +26,7 @@ class Limits:
     pixels: int = 1 << 28
     side: int = 32768
     metadata_bytes: int = 64 << 20
-    macs: int = 1 << 40
+    macs: int = 1 << 43
 
     def check_size(self, width: int, height: int) -> None:
         """Raise LimitError when a picture of this size is over the limits."""

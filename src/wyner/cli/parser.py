@@ -62,7 +62,11 @@ def _add_encode(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument(
         "-e", "--effort", type=int, default=5, metavar="E", help="1 fast .. 10 small (default 5)"
     )
-    parser.add_argument("--codec", help="codec (default overfit, and side with --side where it helps)")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--codec", help="codec (default overfit, and side with --side where it helps)")
+    which.add_argument(
+        "--lossless", dest="codec", action="store_const", const="lossless", help="keep every sample as it is"
+    )
     parser.add_argument(
         "--side", metavar="REF", help="picture like it, or .wyn file, that whoever decodes has as well"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 
@@ -46,10 +47,12 @@ class ProgressLine:
             self._width = 0
 
     def _text(self, progress: Progress) -> str:
-        return (
-            f"{self._name}: {progress.phase} {progress.step}/{progress.steps}  {progress.bpp:.3f} bpp  "
-            f"{progress.psnr_db:.2f} dB  {_clock(progress.eta_s)} left"
-        )
+        parts = [f"{self._name}: {progress.phase} {progress.step}/{progress.steps}"]
+        if math.isfinite(progress.bpp):
+            parts.append(f"{progress.bpp:.3f} bpp")
+        if math.isfinite(progress.psnr_db):
+            parts.append(f"{progress.psnr_db:.2f} dB")
+        return "  ".join([*parts, f"{_clock(progress.eta_s)} left"])
 
 
 def _clock(seconds: float) -> str:

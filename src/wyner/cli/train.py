@@ -95,7 +95,7 @@ def export(arguments: argparse.Namespace) -> int:
     from ..train import distributed, learned
 
     folder = Path(arguments.run_folder)
-    data = (distributed if distributed.is_run(folder) else learned).export(folder)
+    data = (distributed if distributed.is_run(folder) else learned).export(folder, arguments.note)
     write_output(arguments.output, data, arguments.force)
     print(
         f"{arguments.output}: {len(data)} bytes, model {hashlib.sha256(data).hexdigest()[:16]}",

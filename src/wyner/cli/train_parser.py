@@ -22,6 +22,7 @@ def add_train(commands: Commands, add_command: AddCommand) -> None:
     export = add_command(inner, "export", "train.export", "make the file of a model that codecs take")
     export.add_argument("run_folder", metavar="DIR", help="folder of a run of train learned or distributed")
     export.add_argument("-o", dest="output", required=True, metavar="FILE", help="NAME.safetensors")
+    export.add_argument("--note", default="", metavar="TEXT", help="for its card: data, licences, purpose")
     export.add_argument("-f", "--force", action="store_true", help="overwrite an existing file")
 
 

@@ -11,10 +11,11 @@ from .base import Codec
 MODULES: dict[str, str] = {
     "overfit": "wyner.codecs.overfit",
     "side": "wyner.codecs.side",
+    "lossless": "wyner.codecs.lossless",
     "learned": "wyner.codecs.learned",
     "ndic": "wyner.codecs.distributed",
 }
-IDS: dict[int, str] = {1: "overfit", 2: "side", 4: "learned", 5: "ndic"}
+IDS: dict[int, str] = {1: "overfit", 2: "side", 3: "lossless", 4: "learned", 5: "ndic"}
 
 
 def by_name(name: str) -> Codec:

@@ -112,6 +112,7 @@ class Codec(Protocol):
 
     TAKES_SIDE: whether it needs a side picture. Only then are ``encode`` and ``decode`` given ``side``.
     OPTIONS: settings that it alone looks at. EXACT_PIXELS: whether it decodes to the same samples everywhere.
+    LOSSLESS: whether those are the samples that it was given, so that there is no quality to choose.
     """
 
     CODEC_ID: int
@@ -119,6 +120,7 @@ class Codec(Protocol):
     TAKES_SIDE: bool
     OPTIONS: tuple[str, ...]
     EXACT_PIXELS: bool
+    LOSSLESS: bool
 
     def encode(
         self, pixels: Pixels, settings: Settings, progress: ProgressCallback | None, **side: Side

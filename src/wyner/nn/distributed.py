@@ -33,7 +33,8 @@ class SideModelConfig:
 
     kind: which one. width: channels N of hidden layers. latents: channels M of x's and y's latents and of the
     common information. prior, lambda_range, anchors: see ``wyner.nn.learned.ModelConfig``; "factorised" is
-    the backbone of Ballé et al. 2017, "hyperprior" that of Ballé et al. 2018.
+    the backbone of Ballé et al. 2017, "hyperprior" that of Ballé et al. 2018. codes_y: whether NDIC codes y as
+    well in training, which alpha and beta of its loss are about.
     """
 
     kind: Kind = "ndic"
@@ -42,6 +43,7 @@ class SideModelConfig:
     latents: int = 64
     lambda_range: tuple[float, float] = (2e-3, 0.16)
     anchors: int = 6
+    codes_y: bool = True
 
     @property
     def codec(self) -> ModelConfig:
@@ -91,10 +93,14 @@ class Ndic(nn.Module):
     def __init__(self, config: SideModelConfig) -> None:
         super().__init__()
         codec = config.codec
-        self.g_a, self.g_ay, self.f = (analysis(codec.widths, codec.latents) for _ in range(3))
-        self.g_s, self.g_sy = (synthesis(codec.widths, 2 * codec.latents) for _ in range(2))
-        self.latents, self.latents_y = Latents(codec), Latents(codec)
-        self.prior_w = FactorisedPrior(codec.latents)
+        self.g_a, self.f = (analysis(codec.widths, codec.latents) for _ in range(2))
+        self.g_s = synthesis(codec.widths, 2 * codec.latents)
+        self.latents = Latents(codec)
+        self.codes_y = config.codes_y
+        if config.codes_y:
+            self.g_ay = analysis(codec.widths, codec.latents)
+            self.g_sy = synthesis(codec.widths, 2 * codec.latents)
+            self.latents_y, self.prior_w = Latents(codec), FactorisedPrior(codec.latents)
 
     def forward(self, x: Tensor, y: Tensor, lam: Tensor, mode: Mode) -> Output:
         """x and y (B, 3, H, W) in 0..1, H and W multiples of 16, of 64 with a hyperprior; lam (B)."""
@@ -106,6 +112,8 @@ class Ndic(nn.Module):
         w = pyramid[-1]
         pyramid[-1] = w = w + (12 * COMMON_VARIANCE) ** 0.5 * uniform_noise(w)
         x_hat, base = self._decoded(x_latent, pyramid, y, lam)
+        if not self.codes_y:
+            return Output(x_hat, bits_x, base)
         y_latent, bits_y = self.latents_y(self.g_ay(y - 0.5), lam, mode)
         y_hat = self.g_sy(torch.cat([y_latent, w], 1)) + 0.5
         return Output(x_hat, bits_x, base, y_hat, bits_y, bits(self.prior_w.likelihoods(w)))

@@ -137,10 +137,11 @@ def is_run(folder: Path) -> bool:
         return False
 
 
-def export(folder: Path) -> bytes:
+def export(folder: Path, note: str = "") -> bytes:
     """The file of the model (docs/spec/distributed.md, section 2) that a run has come to.
 
-    Raises UsageError without a checkpoint, and as ``side_model_file``.
+    note: for its card, such as what it was trained on. Raises UsageError without a checkpoint, and as
+    ``side_model_file``.
     """
     tables = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     config = DistributedConfig.of(tables)
@@ -150,7 +151,8 @@ def export(folder: Path) -> bytes:
     state = torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)
     model.load_state_dict(state["model"])
     about = {name: tables[name] for name in ("loss", "loop", "sources")}
-    return side_model_file(model, config.model, about | {"steps": state["step"], "seconds": state["seconds"]})
+    about |= {"steps": state["step"], "seconds": state["seconds"], "note": note}
+    return side_model_file(model, config.model, about)
 
 
 @torch.no_grad()

@@ -162,14 +162,15 @@ def restore(folder: Path) -> LearnedCodec:
     return model
 
 
-def export(folder: Path) -> bytes:
+def export(folder: Path, note: str = "") -> bytes:
     """The file of the model (docs/spec/learned.md, section 2) that a run has come to.
 
-    folder: as of ``restore``, with its log. Raises UsageError when something is missing, and as ``freeze``.
+    folder: as of ``restore``, with its log. note: for its card, such as what it was trained on. Raises
+    UsageError when something is missing, and as ``freeze``.
     """
     model = restore(folder)
     tables = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     log = (folder / LOG).read_text(encoding="utf-8").splitlines()
     about = {name: tables[name] for name in ("loss", "loop")} | {"last": json.loads(log[-1])}
-    about["lambda_range"] = list(model.config.lambda_range)
+    about |= {"lambda_range": list(model.config.lambda_range), "note": note}
     return model_file(model, about)

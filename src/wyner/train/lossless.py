@@ -54,8 +54,12 @@ class Trainer:
         self.network: nn.Module = kind().to(self.device)
         if on_gpu:
             self.network = self.network.to(memory_format=torch.channels_last)
-        decayed = [p for p in self.network.parameters() if p.ndim == 4]
-        plain = [p for p in self.network.parameters() if p.ndim != 4]
+        if args.start is not None:
+            self.network.load_state_dict(torch.load(args.start, map_location=self.device, weights_only=True)["network"])
+        for name, parameter in self.network.named_parameters():
+            parameter.requires_grad_(name.startswith(args.only))
+        trained = [p for p in self.network.parameters() if p.requires_grad]
+        decayed, plain = [p for p in trained if p.ndim == 4], [p for p in trained if p.ndim != 4]
         start = torch.tensor(args.rate, device=self.device) if on_gpu else args.rate
         self.optimisers: list[torch.optim.Optimizer] = []
         if args.muon:
@@ -192,6 +196,8 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--muon", action="store_true")
     parser.add_argument("--graph", action="store_true")
+    parser.add_argument("--start", type=Path, help="a checkpoint whose weights to begin with")
+    parser.add_argument("--only", default="", help="train only the parameters whose names begin so")
     parser.add_argument("--few", type=int, default=0)
     args = parser.parse_args()
     torch.set_float32_matmul_precision("high")

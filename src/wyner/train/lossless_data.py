@@ -10,10 +10,13 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional as F
 
 LEVEL_ODDS = (0.6, 0.28, 0.12)
 """How often each level is drawn. What a level weighs in the loss is its part of a picture's samples over this."""
 LEVEL_PARTS = (0.75, 0.1875, 0.0625)
+COARSE_CHROMA = 0.4
+"""How many crops of the finest level get chroma of half the resolution, as most pictures of the world have had."""
 LOSSY_SCALES = (0.45, 0.6)
 """Pictures that were compressed with loss are made smaller, so that what the codec left is gone."""
 EXACT_SCALES = (1.0, 0.6)
@@ -35,6 +38,27 @@ def to_ycocg(rgb: Tensor) -> Tensor:
     t = b + (co >> 1)
     cg = g - t
     return torch.stack([t + (cg >> 1), co, cg], 1)
+
+
+def with_coarse_chroma(rgb: Tensor, rng: np.random.Generator) -> Tensor:
+    """rgb (B, 3, H, W) int32 0..255, its chroma (of ITU-R BT.601) reduced to half the size and enlarged again."""
+    turn = rgb.new_tensor([[0.299, 0.587, 0.114], [-0.169, -0.331, 0.5], [0.5, -0.419, -0.081]], dtype=torch.float32)
+    planes = torch.einsum("ij,bjhw->bihw", turn, rgb.float())
+    top, left = (int(n) for n in rng.integers(0, 2, 2))
+    height, width = rgb.shape[-2:]
+    chroma = F.pad(planes[:, 1:], (left, 1 + (width + left + 1) % 2, top, 1 + (height + top + 1) % 2), mode="replicate")
+    kind = rng.choice(["cosited", "bilinear", "bicubic", "nearest"], p=[0.5, 0.25, 0.1, 0.15])
+    if kind == "cosited":
+        kept = F.avg_pool2d(F.pad(chroma, (1, 1, 1, 1), mode="replicate"), 3, 2) if rng.random() < 0.5 else chroma[..., ::2, ::2]
+        size = (2 * kept.shape[-2] - 1, 2 * kept.shape[-1] - 1)
+        chroma = F.interpolate(kept, size, mode="bilinear", align_corners=True)
+    else:
+        even = chroma[..., : chroma.shape[-2] // 2 * 2, : chroma.shape[-1] // 2 * 2]
+        chroma = F.interpolate(F.avg_pool2d(even, 2), scale_factor=2, mode=str(kind))
+    chroma = chroma[..., top : top + height, left : left + width]
+    back = torch.linalg.inv(turn)
+    joined = torch.cat([planes[:, :1], chroma], 1)
+    return torch.einsum("ij,bjhw->bihw", back, joined).round().clamp(0, 255).int()
 
 
 def is_exact(path: Path) -> bool:
@@ -91,15 +115,16 @@ class Crops:
     """Batches of all levels from a folder's pictures, the same for the same seed and step on one device."""
 
     def __init__(
-        self, paths: list[Path], device: str, *, size: int = 128, seed: int = 0, odds: tuple[float, ...] = LEVEL_ODDS
+        self, paths: list[Path], device: str, *, size: int = 128, seed: int = 0, odds: tuple[float, ...] = LEVEL_ODDS,
+        coarse: float = COARSE_CHROMA,
     ) -> None:
-        """odds: of each level; their sum is 1."""
+        """odds: of each level; their sum is 1. coarse: the part of crops with coarse chroma."""
         exact = [p for p in paths if is_exact(p)]
         lossy = [p for p in paths if not is_exact(p)]
         sources = [(exact, s) for s in EXACT_SCALES] + [(lossy, s) for s in (*LOSSY_SCALES, 1.0)]
         self.sources = [(Pictures(files, s, device), s) for files, s in sources if files]
         self.lossy_whole = (lossy, 1.0) in sources and bool(lossy)
-        self.size, self.seed, self.device, self.odds = size, seed, device, odds
+        self.size, self.seed, self.device, self.odds, self.coarse = size, seed, device, odds, coarse
         self.generator = torch.Generator(device=device)
 
     def _usable(self, level: int) -> list[Pictures]:
@@ -127,8 +152,14 @@ class Crops:
             levels += [level] * number
         parts_of = LEVEL_PARTS if len(self.odds) > 1 else (1.0,)
         weights = [parts_of[level] / self.odds[level] for level in levels]
+        pixels = torch.cat(parts)
+        changed = int(counts[0] * self.coarse + rng.random())
+        if changed:  # those of one kind of source come first: any of them
+            which = torch.from_numpy(rng.permutation(counts[0])[:changed]).to(self.device)
+            for few in which.split(max(1, count // 8)):
+                pixels[few] = with_coarse_chroma(pixels[few], rng)
         return Batch(
-            to_ycocg(torch.cat(parts)).float(),
+            to_ycocg(pixels).float(),
             torch.tensor(levels, device=self.device),
             torch.tensor(weights, device=self.device),
         )

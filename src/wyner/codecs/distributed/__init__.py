@@ -23,6 +23,7 @@ TAKES_SIDE = False
 SIDE_AT_DECODER = True
 OPTIONS = ("model",)
 EXACT_PIXELS = False
+LOSSLESS = False
 
 STORE = Store(SideModel)
 DEFAULT = "ndic"

@@ -23,9 +23,10 @@ VERSION = 1
 TAKES_SIDE = False
 OPTIONS = ("model",)
 EXACT_PIXELS = False
+LOSSLESS = False
 
 STORE = Store(Model)
-DEFAULT = "hyperprior"
+DEFAULT = "hyperprior-lpips"
 """The model that is used without another one's name."""
 
 

@@ -22,6 +22,7 @@ VERSION = 1
 TAKES_SIDE = False
 OPTIONS: tuple[str, ...] = ()
 EXACT_PIXELS = True
+LOSSLESS = False
 
 
 def encode(pixels: Pixels, settings: Settings, progress: ProgressCallback | None = None) -> bytes:

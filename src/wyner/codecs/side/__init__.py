@@ -25,6 +25,7 @@ VERSION = 1
 TAKES_SIDE = True
 OPTIONS = ("side_mode", "side_align")
 EXACT_PIXELS = True
+LOSSLESS = False
 
 
 def encode(

@@ -1,0 +1,107 @@
+"""The lossless codec (docs/spec/lossless.md): the same samples back, on every machine.
+
+Photographs are coded with a shipped network of integers that says how likely each value of each sample is,
+given those before it; pictures that people or programs drew by what repeats in them. Both are tried where it
+is not plain which is better.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+import numpy.typing as npt
+
+from ... import _native
+from ...errors import CorruptError, UnsupportedError
+from ..base import Pixels, Progress, ProgressCallback, Settings
+from . import model
+
+CODEC_ID = 3
+VERSION = 1
+TAKES_SIDE = False
+OPTIONS: tuple[str, ...] = ()
+EXACT_PIXELS = True
+LOSSLESS = True
+
+NETWORK, SCREEN = 0, 1
+"""The first byte of a payload: how the picture is coded."""
+PLAINLY_DRAWN = 0.25
+"""Bits per sample below which the network is not tried: few of what it could save remain."""
+SCREEN_MACS = 100.0
+"""Multiply-accumulates that take as long as a sample coded by section 8."""
+
+
+def encode(pixels: Pixels, settings: Settings, progress: ProgressCallback | None = None) -> bytes:
+    """Code ``pixels``, (H, W, C) uint8 or uint16 with C in {1, 3}, into a payload.
+
+    Of ``settings`` only the threads matter. Raises whatever ``progress`` raises.
+    """
+    maxval = int(np.iinfo(pixels.dtype).max)
+    samples = np.ascontiguousarray(pixels, np.uint16)
+    drawn = bytes([SCREEN]) + _native.screen_encode(samples, maxval)
+    if 8 * len(drawn) < PLAINLY_DRAWN * pixels.size:
+        return drawn
+    network = model.shipped()
+    report = _reporter(progress)
+    coded = bytes([NETWORK]) + network.name + network.native.encode(samples, maxval, settings.threads, report)
+    return min(coded, drawn, key=len)
+
+
+def decode(
+    payload: bytes, width: int, height: int, channels: int, maxval: int, threads: int = 1
+) -> npt.NDArray[np.generic]:
+    """Decode a payload to (height, width, channels), uint8 for maxval 255 and uint16 for 65535.
+
+    Raises CorruptError, or UnsupportedError if the payload names another network.
+    """
+    method, rest = _method(payload)
+    if method == SCREEN:
+        samples = _native.screen_decode(rest, width, height, channels, maxval)
+    else:
+        network = _network(rest)
+        data = rest[model.NAME_BYTES :]
+        samples = network.native.decode(data, width, height, channels, maxval, threads)
+    decoded: npt.NDArray[np.generic] = samples.astype(np.uint8 if maxval == 255 else np.uint16)
+    return decoded
+
+
+def macs_per_pixel(payload: bytes) -> float:
+    """Multiply-accumulates per pixel of decoding, from the payload's first bytes. Raises as ``decode``."""
+    method, rest = _method(payload)
+    if method == SCREEN:
+        return 3 * SCREEN_MACS
+    macs: float = _network(rest).native.macs_per_pixel
+    return macs
+
+
+def _method(payload: bytes) -> tuple[int, bytes]:
+    if not payload:
+        raise CorruptError("the payload is empty")
+    if payload[0] not in (NETWORK, SCREEN):
+        raise CorruptError(f"no method of the lossless codec has the number {payload[0]}")
+    return payload[0], payload[1:]
+
+
+def _network(rest: bytes) -> model.Network:
+    name = rest[: model.NAME_BYTES]
+    if len(name) < model.NAME_BYTES:
+        raise CorruptError("the payload ends before the name of its network")
+    network = model.shipped()
+    if network.name != name:
+        raise UnsupportedError(f"the file needs the network {name.hex()}; this version of wyner has {network.name.hex()}")
+    return network
+
+
+def _reporter(progress: ProgressCallback | None) -> model.Report | None:
+    if progress is None:
+        return None
+    begun = time.monotonic()
+
+    def report(done: float) -> None:
+        """Called with the part of the samples that is coded, above 0 and at most 1."""
+        eta_s = (time.monotonic() - begun) * (1 / done - 1)
+        progress(Progress(round(100 * done), 100, math.nan, math.inf, eta_s, "code"))
+
+    return report
