@@ -26,7 +26,7 @@ EXACT_PIXELS = False
 LOSSLESS = False
 
 STORE = Store(SideModel)
-DEFAULT = "ndic"
+DEFAULT = "ndic-aligned"
 """The model that is used without another one's name."""
 
 
