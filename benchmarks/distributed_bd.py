@@ -3,10 +3,10 @@
     python benchmarks/distributed_bd.py
 
 Reads results/distributed.jsonl (`wyner bench run benchmarks/distributed.toml`) and, for our overfitted
-files on the same pictures, plain and with --refine, results/side_refine.jsonl. Means over pictures of
-BD-rates in percent (PCHIP of log rate, on PSNR and LPIPS), with how many pictures have enough in common for
-one. Also the mean curves, and how many dB the right y and a wrong one are above none. Writes
-results/distributed_bd.json.
+files on the same pictures, plain and with --refine, results/side_refine.jsonl; estimated rates over Ballé
+2018 from results/distributed_balle2018.jsonl. Means over pictures of BD-rates in percent (PCHIP of log
+rate, on PSNR and LPIPS), with how many pictures have enough in common for one. Also the mean curves, and
+how many dB the right y and a wrong one are above none. Writes results/distributed_bd.json.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ Points = dict[str, list[dict]]
 """Measured files by picture."""
 
 REFERENCES = ("ndic-none none", "ndic right", "dsin right", "overfit none", "overfit right")
-TWINS = {"ndic-aligned right": "ndic-aligned-none none"}
+TWINS = {
+    "ndic-aligned right": "ndic-aligned-none none",
+    "ndic-balle2018 right": "ndic-balle2018-none none",
+}
+ONLY_PSNR = ("overfit", "balle2018")
 
 
 def measured() -> dict[str, Points]:
@@ -40,6 +44,10 @@ def measured() -> dict[str, Points]:
             for side, key in (("none", "plain"), ("right", "right")):
                 point = {"bpp": row["bpp"], "psnr_db": row[key], "quality": row["quality"]}
                 found[f"overfit {side}"][row["image"]].append(point)
+    for line in (RESULTS / "distributed_balle2018.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        if row["set"] == "test":
+            found[f"{row['run']} {row['side']}"][row["image"]].append({**row, "quality": -row["lambda"]})
     return found
 
 
@@ -80,7 +88,7 @@ def main() -> None:
             if reference == name:
                 continue
             for metric in ("psnr_db", "lpips"):
-                if metric == "psnr_db" or not (name + reference).count("overfit"):
+                if metric == "psnr_db" or not any(part in name + reference for part in ONLY_PSNR):
                     rows[f"{metric} against {reference}"] = mean_bd(found[reference], points, metric)
         rates[name] = rows
     curves = {name: mean_curve(points) for name, points in found.items()}
