@@ -5,13 +5,27 @@
 
 #include "base/error.h"
 #include "coder/array_coder.h"
+#include "lossless/fit.h"
 #include "lossless/levels.h"
 #include "lossless/payload.h"
+#include "lossless/tuning_code.h"
 
 namespace wyner::lossless {
 namespace {
 
-class Encoders {
+// Where the tunings of a tile are looked up.
+class Tuned {
+ public:
+  static constexpr bool kFits = false;
+  const Tuning* tuning(int level, int phase, int head) const {
+    const Tuning& found = tunings[size_t(level)][size_t(phase)][size_t(head)];
+    return found.taps.empty() ? nullptr : &found;
+  }
+
+  Tunings tunings;
+};
+
+class Encoders : public Tuned {
  public:
   Encoders(int count, std::function<void(size_t)> report) : coders_(size_t(count)), report_(std::move(report)) {}
   void finished(size_t pixels) { report_(pixels); }
@@ -28,7 +42,7 @@ class Encoders {
   std::function<void(size_t)> report_;
 };
 
-class Decoders {
+class Decoders : public Tuned {
  public:
   void add(const uint8_t* data, size_t size) { coders_.emplace_back(data, size); }
   void finished(size_t) {}
@@ -133,10 +147,15 @@ std::vector<uint8_t> encode(const Model& model, const uint16_t* samples, const S
   const double all = double(shape.width) * shape.height;
   for (const Tile& tile : tiles_of(shape.width, shape.height)) {
     Picture picture = to_planes(samples, shape, payload.colours, tile);
-    Encoders coders(streams_of(tile), [&](size_t pixels) {
+    const auto finished = [&](size_t pixels) {
       done += pixels;
-      if (report && done) report(double(done) / all);
-    });
+      if (report && done) report(double(done) / (2 * all));  // every sample is seen twice
+    };
+    Encoders coders(streams_of(tile), finished);
+    Fitter fitter(coders.streams(), depth_of(shape), finished);
+    code_picture(model, picture, payload.ranges, shape.channels, depth_of(shape), pool, fitter);
+    coders.tunings = fitter.solve(payload.ranges);
+    code_tunings(coders, coders.tunings, shape.channels);
     code_picture(model, picture, payload.ranges, shape.channels, depth_of(shape), pool, coders);
     for (int s = 0; s < coders.streams(); ++s) streams.push_back(coders.finish(s));
   }
@@ -155,6 +174,7 @@ void decode(const Model& model, const uint8_t* data, size_t size, const Shape& s
     Decoders coders;
     for (int s = 0; s < streams_of(tile); ++s, ++next) coders.add(payload.streams[next].data(), payload.streams[next].size());
     Picture picture(tile.width, tile.height);
+    code_tunings(coders, coders.tunings, shape.channels);
     code_picture(model, picture, payload.ranges, shape.channels, depth_of(shape), pool, coders);
     from_planes(picture, shape, payload.colours, tile, samples);
   }

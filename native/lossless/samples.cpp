@@ -8,37 +8,11 @@
 namespace wyner::lossless {
 namespace {
 
-struct Place {
-  int phase, dy, dx;
-};
-
-// A block of neighbours: rows and columns, ends excluded.
-struct Block {
-  int phase, top, bottom, left, right;
-};
-
 constexpr Place kNearest[kPhases][4] = {
     {{kA, 0, 0}, {kA, 0, 1}, {kA, 1, 0}, {kA, 1, 1}},
     {{kA, 0, 0}, {kA, 0, 1}, {0, -1, 0}, {0, 0, 0}},
     {{kA, 0, 0}, {kA, 1, 0}, {0, 0, -1}, {0, 0, 0}},
 };
-constexpr Block kBlocks[kPhases][3] = {
-    {{kA, -1, 3, -1, 3}, {}, {}},
-    {{kA, -1, 2, -1, 3}, {0, -2, 2, -1, 2}, {}},
-    {{kA, -1, 3, -1, 2}, {0, -1, 2, -2, 2}, {1, -1, 3, -2, 2}},
-};
-
-template <class Visit>
-void for_neighbours(int phase, Visit visit) {
-  int k = 0;
-  for (const Block& b : kBlocks[phase])
-    for (int dy = b.top; dy < b.bottom; ++dy)
-      for (int dx = b.left; dx < b.right; ++dx) visit(k++, Place{b.phase, dy, dx});
-}
-
-const int32_t* at(const Level& level, const Place& place, int colour, int y, int x) {
-  return level.planes[size_t(place.phase)][size_t(colour)].row(y + place.dy) + x + place.dx;
-}
 
 }  // namespace
 
@@ -80,12 +54,12 @@ void look(const Level& level, int phase, int y, int x, Known& known) {
     int32_t *base = known.base[c], *spread = known.spread[c];
     std::fill_n(base, kSegment, 0);
     for (const Place& place : kNearest[phase]) {
-      const int32_t* s = at(level, place, c, y, x);
+      const int32_t* s = sample_at(level, place, c, y, x);
       for (int i = 0; i < kSegment; ++i) base[i] += s[i];
     }
     std::fill_n(spread, kSegment, kNeighbours[size_t(phase)]);
-    for_neighbours(phase, [&](int, const Place& place) {
-      const int32_t* s = at(level, place, c, y, x);
+    for_neighbours(phase, [&](const Place& place) {
+      const int32_t* s = sample_at(level, place, c, y, x);
       for (int i = 0; i < kSegment; ++i) spread[i] += std::abs(4 * s[i] - base[i]);
     });
     const int64_t count = int64_t{kNeighbours[size_t(phase)]} << 32;
@@ -95,10 +69,10 @@ void look(const Level& level, int phase, int y, int x, Known& known) {
 
 void make_features(const Level& level, int phase, int y, int x, int depth, const Known& known, Features& features) {
   const int neighbours = kNeighbours[size_t(phase)];
-  for_neighbours(phase, [&](int k, const Place& place) {
-    for (int c = 0; c < kColours; ++c) {
-      const int32_t* s = at(level, place, c, y, x);
-      const int feature = kColours * k + c;
+  int feature = 0;
+  for_neighbours(phase, [&](const Place& place) {
+    for (int c = 0; c < kColours; ++c, ++feature) {
+      const int32_t* s = sample_at(level, place, c, y, x);
       int16_t* to = features.pairs[feature / 2] + feature % 2;
       for (int i = 0; i < kSegment; ++i)
         to[2 * i] = int16_t(((4 * s[i] - known.base[c][i]) * known.inverse[c][i] + (1 << 23)) >> 24);

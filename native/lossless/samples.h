@@ -62,6 +62,34 @@ struct Level {
   std::array<Plane, 4> planes;
 };
 
+// A sample seen from a position of a phase's grid.
+struct Place {
+  int phase, dy, dx;
+};
+
+// A block of neighbours: rows and columns, ends excluded.
+struct Block {
+  int phase, top, bottom, left, right;
+};
+
+constexpr Block kBlocks[kPhases][3] = {
+    {{kA, -1, 3, -1, 3}, {}, {}},
+    {{kA, -1, 2, -1, 3}, {0, -2, 2, -1, 2}, {}},
+    {{kA, -1, 3, -1, 2}, {0, -1, 2, -2, 2}, {1, -1, 3, -2, 2}},
+};
+
+// Calls visit(place) for the neighbours of a phase, kNeighbours of it, in their order.
+template <class Visit>
+void for_neighbours(int phase, Visit visit) {
+  for (const Block& b : kBlocks[phase])
+    for (int dy = b.top; dy < b.bottom; ++dy)
+      for (int dx = b.left; dx < b.right; ++dx) visit(Place{b.phase, dy, dx});
+}
+
+inline const int32_t* sample_at(const Level& level, const Place& place, int colour, int y, int x) {
+  return level.planes[size_t(place.phase)][size_t(colour)].row(y + place.dy) + x + place.dx;
+}
+
 // What is known of a segment of a phase, in quarters of a step.
 struct Known {
   int32_t base[kColours][kSegment];    // sum of the nearest four
