@@ -11,10 +11,10 @@ import pytest
 
 pytest.importorskip("wyner._native", reason="the native core is not built")
 
-import wyner  # noqa: E402
-from wyner import container, metrics  # noqa: E402
-from wyner.codecs import distributed  # noqa: E402
-from wyner.codecs.learned import payload  # noqa: E402
+import wyner
+from wyner import container, metrics
+from wyner.codecs import distributed
+from wyner.codecs.learned import payload
 
 FILES = Path(__file__).parent / "distributed"
 HASHES = json.loads((FILES / "hashes.json").read_text())
