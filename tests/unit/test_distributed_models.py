@@ -10,10 +10,15 @@ torch = pytest.importorskip("torch")
 from wyner.nn.attention import row_attention  # noqa: E402
 from wyner.nn.distributed import GREY, SideModelConfig  # noqa: E402
 from wyner.nn.dsin import matched_patches  # noqa: E402
+from wyner.nn.perceptual import MsSsim  # noqa: E402
 from wyner.nn.side_models import MODELS, make_model  # noqa: E402
-from wyner.train.distributed import LossConfig, losses  # noqa: E402
+from wyner.train.distributed import LossConfig, losses, make_distance  # noqa: E402
 
 KINDS = list(MODELS)
+
+
+def mse(a, b):
+    return (a - b).square().mean((1, 2, 3))
 
 
 def make(kind, prior="factorised"):
@@ -31,7 +36,7 @@ def pictures(batch=2, height=64, width=128):
 def test_models_give_pictures_bits_and_gradients(kind, prior):
     model, (x, y), lam = make(kind, prior), pictures(), torch.tensor([0.003, 0.1])
     output = model(x, y, lam, "straight")
-    terms = losses(output, x, y, lam, LossConfig())
+    terms = losses(output, x, y, lam, LossConfig(), mse)
     assert output.x_hat.shape == x.shape and output.bits_x.shape == (2,)
     assert output.bits_x[0] > output.bits_x[1]  # the lower lambda asks for fewer bits' worth of error
     assert all(term.shape == (2,) for term in terms.values())
@@ -60,10 +65,21 @@ def test_losses_weigh_as_the_paper_has_it():
     """With lambda of the paper: (R_x + l D_x) + alpha (R_y + l D_y) + beta R_w, divided by l."""
     model, (x, y), lam = make("ndic"), pictures(), torch.tensor([0.01, 0.05])
     loss = LossConfig(alpha=0.5, beta=0.25)
-    terms = losses(model(x, y, lam, "straight"), x, y, lam, loss)
+    terms = losses(model(x, y, lam, "straight"), x, y, lam, loss, mse)
     of_x = terms["bpp"] + terms["mse"] / lam
     of_y = terms["y_bpp"] + terms["y_mse"] / lam
     torch.testing.assert_close(terms["loss"] / lam, of_x + 0.5 * of_y + 0.25 * terms["w_bpp"])
+
+
+def test_both_distortions():
+    x, y = pictures(2, 176, 176)
+    for name, wanted in (("mse", mse(x, y)), ("ms_ssim", 1 - MsSsim()(x, y))):
+        distance = make_distance(LossConfig(distortion=name), torch.device("cpu"))
+        torch.testing.assert_close(distance(x, y), wanted)
+        model, lam = make("aligned"), torch.tensor([0.01, 0.05])
+        output = model(x, y, lam, "straight")
+        terms = losses(output, x, y, lam, LossConfig(distortion=name), distance)
+        torch.testing.assert_close(terms[f"base_{name}"], distance(output.base, x))
 
 
 def test_row_attention_by_its_definition():

@@ -33,8 +33,8 @@ class SideModelConfig:
 
     kind: which one. width: channels N of hidden layers. latents: channels M of x's and y's latents and of the
     common information. prior, lambda_range, anchors: see ``wyner.nn.learned.ModelConfig``; "factorised" is
-    the backbone of Ballé et al. 2017, "hyperprior" that of Ballé et al. 2018. codes_y: whether NDIC codes y as
-    well in training, which alpha and beta of its loss are about.
+    the backbone of Ballé et al. 2017, "hyperprior" that of Ballé et al. 2018. codes_y: whether NDIC codes y
+    as well in training, which alpha and beta of its loss are about.
     """
 
     kind: Kind = "ndic"

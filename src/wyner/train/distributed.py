@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,19 +20,22 @@ from torch import Tensor, nn
 from ..errors import UsageError
 from ..nn.distributed import GREY, Output, SideModelConfig
 from ..nn.entropy import Mode
+from ..nn.perceptual import MsSsim
 from ..nn.side_models import make_model, side_model_file
 from .config import from_table
 from .loop import CHECKPOINT, Draw, Loop, LoopSettings, join_ranks
 from .stereo import PairCrops, Source, load_source
 
+Distance = Callable[[Tensor, Tensor], Tensor]
 SIDES = ("right", "wrong", "none")
 """What a measurement gives a decoder for y: the true one, that of the next pair, a grey one."""
 
 
 @dataclass(frozen=True)
 class LossConfig:
-    """alpha, beta: of the loss above. refined: the part of D_x that is of the refined picture in models that
-    refine a base; the rest is of the base. quantiser: see ``wyner.nn.entropy``.
+    """alpha, beta: of the loss above. distortion: D, the mean square error of samples in 0..1, or
+    1 - MS-SSIM, for which crops need 161 rows and columns. refined: the part of D_x that is of the refined
+    picture in models that refine a base; the rest is of the base. quantiser: see ``wyner.nn.entropy``.
 
     crop: rows and columns. wrong, without: parts of the samples, in 0..1, whose y is that of another sample,
     or grey; with without = 1 the network is trained as one that has no side information.
@@ -40,6 +43,7 @@ class LossConfig:
 
     alpha: float = 1.0
     beta: float = 1e-3
+    distortion: Literal["mse", "ms_ssim"] = "mse"
     refined: float = 0.7
     quantiser: Mode = "straight"
     crop: tuple[int, int] = (128, 256)
@@ -67,6 +71,7 @@ class Objective:
 
     def __init__(self, model: nn.Module, crops: PairCrops, config: DistributedConfig) -> None:
         self.model, self.crops, self.loss = model, crops, config.loss
+        self.distance = make_distance(config.loss, next(model.parameters()).device)
         self.octaves = [math.log2(lam) for lam in config.model.lambda_range]
 
     def __call__(self, draw: Draw) -> dict[str, Tensor]:
@@ -75,26 +80,37 @@ class Objective:
         low, high = self.octaves
         drawn = low + (high - low) * draw.rng.random(draw.batch)[draw.rows]
         lam = torch.from_numpy(drawn).to(x).exp2()
-        terms = losses(self.model(x, y, lam, self.loss.quantiser), x, y, lam, self.loss)
+        output = self.model(x, y, lam, self.loss.quantiser)
+        terms = losses(output, x, y, lam, self.loss, self.distance)
         # As in ``wyner.train.learned``: all rates count much alike.
         terms["loss"] = terms["loss"] / (lam * 2.0 ** ((low + high) / 2)).sqrt()
         return {name: values.mean() for name, values in terms.items()}
 
 
-def losses(output: Output, x: Tensor, y: Tensor, lam: Tensor, loss: LossConfig) -> dict[str, Tensor]:
-    """The "loss" of each sample (B), and what it is made of: "bpp", "mse" and, of some models, "base_mse",
-    "y_bpp", "y_mse" and "w_bpp". Errors are those of samples in 0..1."""
-    pixels = x[0, 0].numel()
-    terms = {"bpp": output.bits_x / pixels, "mse": _square_error(output.x_hat, x)}
-    distortion = terms["mse"]
+def make_distance(loss: LossConfig, device: torch.device) -> Distance:
+    """D of two batches (B, 3, H, W) of samples in 0..1, for each sample: (B)."""
+    if loss.distortion == "mse":
+        return _square_error
+    similarity = MsSsim().to(device)
+    return lambda a, b: 1 - similarity(a, b)
+
+
+def losses(
+    output: Output, x: Tensor, y: Tensor, lam: Tensor, loss: LossConfig, distance: Distance
+) -> dict[str, Tensor]:
+    """The "loss" of each sample (B), and what it is made of: "bpp", D by its name and, of some models, the
+    same of the base and of y ("base_mse", "y_mse"), "y_bpp" and "w_bpp"."""
+    pixels, name = x[0, 0].numel(), loss.distortion
+    terms = {"bpp": output.bits_x / pixels, name: distance(output.x_hat, x)}
+    distortion = terms[name]
     if output.base is not None:
-        terms["base_mse"] = _square_error(output.base, x)
-        distortion = loss.refined * distortion + (1 - loss.refined) * terms["base_mse"]
+        terms[f"base_{name}"] = distance(output.base, x)
+        distortion = loss.refined * distortion + (1 - loss.refined) * terms[f"base_{name}"]
     total = lam * terms["bpp"] + distortion
     if output.y_hat is not None and output.bits_y is not None and output.bits_w is not None:
         terms["y_bpp"], terms["w_bpp"] = output.bits_y / pixels, output.bits_w / pixels
-        terms["y_mse"] = _square_error(output.y_hat, y)
-        total = total + loss.alpha * (lam * terms["y_bpp"] + terms["y_mse"])
+        terms[f"y_{name}"] = distance(output.y_hat, y)
+        total = total + loss.alpha * (lam * terms["y_bpp"] + terms[f"y_{name}"])
         total = total + loss.beta * lam * terms["w_bpp"]
     return {"loss": total, **terms}
 
