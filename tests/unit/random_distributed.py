@@ -21,6 +21,6 @@ def random_side_model(kind, prior="factorised", seed=0):
 def write_side_model(folder, kind, prior="factorised"):
     """The path of the model's file in a folder."""
     config, model = random_side_model(kind, prior)
-    path = folder / f"{kind}.safetensors"
+    path = folder / f"random-{kind}.safetensors"
     path.write_bytes(side_model_file(model, config, {"steps": 0}))
     return path

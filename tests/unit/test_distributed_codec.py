@@ -41,7 +41,7 @@ def pair(height=64, width=128, channels=3, dtype=np.uint8):
 
 
 def encode(x, kind="ndic", **settings):
-    return wyner.encode(x, codec="ndic", options={"model": kind}, threads=1, **settings)
+    return wyner.encode(x, codec="ndic", options={"model": f"random-{kind}"}, threads=1, **settings)
 
 
 def decode(data, **settings):
@@ -115,7 +115,7 @@ def test_a_model_of_another_codec_is_refused(ndic, tmp_path):
     from random_learned import write_model
 
     with pytest.raises(CorruptError, match="not the file of a distributed codec"):
-        encode(pair()[0], str(write_model(tmp_path, "gaussian")))
+        wyner.encode(pair()[0], codec="ndic", options={"model": str(write_model(tmp_path, "gaussian"))})
 
 
 def test_quality_and_targets(ndic):
@@ -141,7 +141,7 @@ def test_the_command_line(ndic, tmp_path, capsys):
     for name, picture in zip(("left", "right"), pair(), strict=True):
         io.write(tmp_path / f"{name}.png", wyner.Image.from_array(picture))
     left, right, coded = (str(tmp_path / name) for name in ("left.png", "right.png", "left.wyn"))
-    assert main(["encode", left, "--codec", "ndic", "-o", coded]) == 0
+    assert main(["encode", left, "--codec", "ndic", "-x", "model=random-ndic", "-o", coded]) == 0
     assert main(["decode", coded, "--side", right, "-o", str(tmp_path / "out.png")]) == 0
     assert "was not needed" not in capsys.readouterr().err
     assert io.read(tmp_path / "out.png").pixels.shape == (64, 128, 3)

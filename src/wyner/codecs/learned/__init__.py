@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from ... import metrics
 from ...nn.rates import LEVELS
 from ..base import Pixels, ProgressCallback, Settings
 from . import payload as payloads
@@ -33,7 +34,9 @@ DEFAULT = "hyperprior-lpips"
 def encode(pixels: Pixels, settings: Settings, progress: ProgressCallback | None = None) -> bytes:
     """Code ``pixels``, (H, W, C) uint8 or uint16 with C in {1, 3}, into a payload.
 
-    Raises UnavailableError without PyTorch, and UsageError where no model has the name ``settings.model``.
+    A file within a target is searched among the model's rates; what they all miss is missed. It takes too
+    little time for ``progress``, and effort changes nothing. Raises UnavailableError without PyTorch, and
+    UsageError where no model has the name ``settings.model``.
     """
     model = STORE.by_name(settings.model or DEFAULT)
     padded = pictures.Padded(pixels, model.card.multiple)
@@ -74,7 +77,7 @@ def macs_per_pixel(payload: bytes) -> float:
 
 
 def _at_goal(pixels: Pixels, settings: Settings, payload_at: Callable[[int], bytes]) -> bytes:
-    """The payload at the level that quality asks for, or the first that is over a target less one."""
+    """The payload at the level that quality asks for, or at the one that keeps just within the target."""
     height, width, channels = pixels.shape
     wanted = settings.target_psnr
     if wanted is None:
@@ -83,6 +86,6 @@ def _at_goal(pixels: Pixels, settings: Settings, payload_at: Callable[[int], byt
 
     def enough(payload: bytes) -> bool:
         decoded = decode(payload, width, height, channels, maxval, settings.threads)
-        return pictures.psnr(pixels, decoded, maxval) >= wanted
+        return metrics.psnr(metrics.mse(pixels, decoded), maxval) >= wanted
 
     return pictures.first(payload_at, enough, LEVELS)

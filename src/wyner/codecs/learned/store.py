@@ -27,7 +27,7 @@ class Store(Generic[M]):
         self._load = functools.lru_cache(maxsize=4)(self._read)
 
     def by_name(self, name: str) -> M:
-        """The model of a file, or of a name in the package or in a folder of WYNER_MODELS.
+        """The model of a file, or of a name in a folder of WYNER_MODELS or in the package.
 
         Raises UsageError when there is none, and CorruptError.
         """
@@ -54,9 +54,8 @@ class Store(Generic[M]):
 
     @staticmethod
     def _files() -> Iterator[Path]:
-        folders = [Path(str(resources.files("wyner") / "weights"))]
-        folders += [Path(folder) for folder in os.environ.get(FOLDERS, "").split(os.pathsep) if folder]
-        for folder in folders:
+        folders = [Path(folder) for folder in os.environ.get(FOLDERS, "").split(os.pathsep) if folder]
+        for folder in (*folders, Path(str(resources.files("wyner") / "weights"))):
             if folder.is_dir():
                 yield from sorted(folder.glob(f"*{SUFFIX}"))
 
