@@ -26,7 +26,7 @@ import torch
 import wyner
 from wyner import container, io, metrics
 from wyner.bench.bd import Curve, bd_rate
-from wyner.codecs.learned import store
+from wyner.codecs import learned
 from wyner.nn.learned import LearnedCodec
 from wyner.nn.rates import LEVELS, level_lambdas
 from wyner.train.learned import export, restore
@@ -124,7 +124,7 @@ def measure(
         "run": run.name,
         "parameters": sum(p.numel() for p in model.parameters()),
         "model_bytes": path.stat().st_size,
-        "macs_per_pixel": store.by_name(str(path)).card.macs_per_pixel(),
+        "macs_per_pixel": learned.STORE.by_name(str(path)).card.macs_per_pixel(),
         "rates": rates,
         "bd_rate_percent": bd_rates(rates, arguments.published),
         "timed_picture": f"{pictures[0].name} {image.shape[1]}x{image.shape[0]}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Union, cast
@@ -13,7 +14,14 @@ import numpy as np
 from . import codecs, container, metrics
 from .codecs.base import DEFAULT_EFFORT, DEFAULT_QUALITY, Codec, ProgressCallback, Settings, Side, SideCodec
 from .container import Container, Header, Limits
-from .errors import CorruptError, LimitError, SideImageError, TargetMissedError, UsageError
+from .errors import (
+    CorruptError,
+    LimitError,
+    SideImageError,
+    SideWarning,
+    TargetMissedError,
+    UsageError,
+)
 from .facts import ChunkInfo, Comparison, Info
 from .image import Array, Image, pixel_hash
 
@@ -119,7 +127,8 @@ def decode(
 ) -> Image:
     """Decode the bytes of a ``.wyn`` file.
 
-    side: the side image, for files that were made with one; for others it is not looked at. refine: a picture
+    side: the side image, for files that were made with one or, of the codec "ndic", for one; for others it is
+    not looked at. refine: a picture
     like it, of any size, that the encoder did not know (the other eye, an earlier date), to bring the result
     nearer to the original; one of another scene changes nothing. check_hash: compare the samples with the
     file's pixel hash where it has one; it is that of the picture before it is refined. The result does not
@@ -133,8 +142,8 @@ def decode(
     header = parts.header
     codec = codecs.by_id(header.codec_id, header.codec_version)
     known = _decoder_side(parts, codec, side, limits)
-    if refine is not None and codec.TAKES_SIDE:
-        raise UsageError("this file was made with a side image; only files made without one can be refined")
+    if refine is not None and (codec.TAKES_SIDE or codecs.side_at_decoder(codec)):
+        raise UsageError("this file is decoded with a side image; only others can be refined")
     macs = codec.macs_per_pixel(parts.payload) * header.width * header.height
     if not macs <= limits.macs:
         raise LimitError(f"decoding takes {macs:.3g} multiply-accumulates; the limit is {limits.macs:.3g}")
@@ -367,6 +376,8 @@ class _Known:
 
 
 def _encoder_side(codec: Codec, side: SideLike | None) -> _Known:
+    if side is not None and codecs.side_at_decoder(codec):
+        return _Known(_load_side(side, None).hash)  # its samples must not reach the encoder
     if codec.TAKES_SIDE == (side is not None):
         return _Known() if side is None else _load_side(side, None)
     raise UsageError("this codec needs a side image" if side is None else "this codec takes no side image")
@@ -380,6 +391,8 @@ def _if_useful(codec: Codec, known: _Known, picture: Image, settings: Settings) 
 
 
 def _decoder_side(parts: Container, codec: Codec, side: SideLike | None, limits: Limits) -> _Known:
+    if codecs.side_at_decoder(codec):
+        return _unseen_side(parts, side, limits)
     if parts.side_hash is None:
         if codec.TAKES_SIDE:
             raise CorruptError("the file lacks the hash of its side image")
@@ -390,6 +403,17 @@ def _decoder_side(parts: Container, codec: Codec, side: SideLike | None, limits:
     if known.hash != parts.side_hash:
         raise SideImageError("the side image is not the one that this file was made with")
     return known if codec.TAKES_SIDE else _Known(known.hash)
+
+
+def _unseen_side(parts: Container, side: SideLike | None, limits: Limits) -> _Known:
+    """A side picture that the encoder did not see: any will do, but the right one gives the best result."""
+    if side is None:
+        warnings.warn("decoded without a side image: with one the picture is better", SideWarning, 4)
+        return _Known()
+    known = _load_side(side, limits)
+    if parts.side_hash not in (None, known.hash):
+        warnings.warn("the side image is not quite the one that was named when encoding", SideWarning, 4)
+    return known
 
 
 def _load_side(side: SideLike, limits: Limits | None) -> _Known:

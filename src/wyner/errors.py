@@ -52,6 +52,10 @@ class SideImageError(WynerError):
     exit_code = 7
 
 
+class SideWarning(UserWarning):
+    """A file of a distributed codec was decoded without a side image, or with another than was named."""
+
+
 class UnavailableError(WynerError):
     """An optional package, or the weights of a metric, are not at hand; the message says how to get them."""
 

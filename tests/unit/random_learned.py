@@ -9,11 +9,9 @@ PRIORS = ("factorised", "gaussian", "hyperprior", "mean-scale")
 
 
 def random_codec(prior, seed=0):
-    """A model whose latents are some steps wide; density priors have one rate."""
+    """A model whose latents are some steps wide."""
     torch.manual_seed(seed)
-    config = ModelConfig(
-        prior, widths=(6, 8, 8), latents=10, hyper=4, anchors=1 if prior == "factorised" else 3
-    )
+    config = ModelConfig(prior, widths=(6, 8, 8), latents=10, hyper=4, anchors=3)
     model = LearnedCodec(config)
     with torch.no_grad():
         for name, parameter in model.named_parameters():

@@ -14,7 +14,7 @@ from random_learned import PRIORS, random_codec, write_model  # noqa: E402
 import wyner  # noqa: E402
 from wyner import container  # noqa: E402
 from wyner.codecs import learned  # noqa: E402
-from wyner.codecs.learned import store, transforms  # noqa: E402
+from wyner.codecs.learned import payload, transforms  # noqa: E402
 from wyner.codecs.learned.picture import Padded  # noqa: E402
 from wyner.errors import CorruptError, UnavailableError, UsageError  # noqa: E402
 from wyner.nn.rates import level_lambdas  # noqa: E402
@@ -148,13 +148,13 @@ def test_without_torch_or_the_model_the_error_says_what_to_do(hyperprior, tmp_pa
 
 def test_tiles_give_the_picture_of_the_whole(prior, monkeypatch):
     image = picture(192, 320)
-    model = store.by_name(prior)
+    model = learned.STORE.by_name(prior)
     padded = Padded(image, model.card.multiple)
     whole = model.transforms.analyse(padded.part, padded.height, padded.width)
     data = encode(image, prior, quality=90)
     decoded = wyner.decode(data).pixels.astype(int)
     monkeypatch.setattr(transforms, "TILE", 64)
-    monkeypatch.setattr(learned, "PRIOR_TILE", 128)
+    monkeypatch.setattr(payload, "PRIOR_TILE", 128)
     tiled = model.transforms.analyse(padded.part, padded.height, padded.width)
     np.testing.assert_allclose(tiled, whole, atol=1e-4)
     again = wyner.decode(encode(image, prior, quality=90)).pixels.astype(int)

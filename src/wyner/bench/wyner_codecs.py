@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from typing import Any, cast
 
 from .. import __version__, api, codecs, container
 from ..codecs.base import Settings, Side
-from ..errors import TargetMissedError, UsageError
+from ..errors import SideWarning, TargetMissedError, UsageError
 from .codec import Codec, Pixels, Setting, SidePicture
 from .given import CONTROLS, control_of
 
@@ -19,7 +20,30 @@ _OUTSIDE = ("bench", "batch", "cli", "train", "pillow.py", "__main__.py")
 
 def all_codecs() -> list[Codec]:
     """One bench codec for each codec of the package, called ``wyner_NAME``, and ``wyner_refine``."""
-    return [*(_adapter(name) for name in sorted(codecs.MODULES)), _refining()]
+    adapters = [_adapter(name) for name in sorted(codecs.MODULES)]
+    return [*(_unseeing(a) if a.name == "wyner_ndic" else a for a in adapters), _refining()]
+
+
+def _unseeing(plain: Codec) -> Codec:
+    """Files whose encoder has no side picture and whose decoder has one; one grey pixel stands for none."""
+
+    def encode(pixels: Pixels, setting: Setting, side: SidePicture | None, threads: int) -> bytes:
+        return _encode(pixels, "ndic", _without(setting, "side"), None, threads)
+
+    def decode(data: bytes, side: SidePicture | None, threads: int) -> Pixels:
+        absent = side is None or (not isinstance(side, bytes) and side.shape[:2] == (1, 1))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SideWarning)
+            return cast(Pixels, api.decode(data, side=None if absent else side, threads=threads).pixels)
+
+    return dataclasses.replace(
+        plain,
+        encode=encode,
+        decode=decode,
+        keys=_KEYS | {"side"},
+        takes_side=True,
+        code_side=_code_side,
+    )
 
 
 def _refining() -> Codec:

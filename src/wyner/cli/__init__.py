@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from ..errors import WynerError, describe
@@ -13,6 +14,12 @@ INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code (0 fine, otherwise that of the first failure; see errors.py)."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_: print(f"wyner: {message}", file=sys.stderr)
+        return _main(argv)
+
+
+def _main(argv: Sequence[str] | None) -> int:
     from .parser import build_parser
 
     arguments = build_parser().parse_args(argv)

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from .. import api, io
+from .. import api, codecs, io
 from ..errors import UsageError
 from .files import (
     PIPE,
@@ -45,7 +45,8 @@ def decode(arguments: argparse.Namespace) -> int:
             if suffix.lower() not in io.SUFFIXES:
                 raise UsageError(f"unknown suffix {suffix!r}; there are: {' '.join(io.SUFFIXES)}")
             data = read_bytes(name)
-            used = api.info(data, limits=limits).side_hash is not None
+            facts = api.info(data, limits=limits)
+            used = facts.side_hash is not None or codecs.side_at_decoder(codecs.by_name(facts.codec))
             own = read_side(job.side) if used and job.side is not None else side
             image = api.decode(data, side=own, refine=refine, limits=limits, threads=threads)
             write_output(target, io.encode_file(image, suffix), arguments.force)

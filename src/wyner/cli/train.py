@@ -46,6 +46,27 @@ def _trained(
     return 0
 
 
+def distributed(arguments: argparse.Namespace) -> int:
+    """``wyner train distributed``."""
+    require_torch()
+    from ..train.distributed import DistributedConfig, train
+
+    if len(arguments.data) != 1:
+        raise UsageError("give one folder as --data; the sources are in the configuration")
+    if arguments.model is not None:
+        arguments.changes.append(f"model.kind={arguments.model}")
+    train(
+        DistributedConfig.of(config_tables(arguments)),
+        Path(arguments.data[0]),
+        Path(arguments.output),
+        device=arguments.device,
+        start=start_of(arguments),
+        tensorboard=arguments.tensorboard,
+        report=report,
+    )
+    return 0
+
+
 def require_torch() -> None:
     """Raise UnavailableError, which says what to install, without PyTorch."""
     if importlib.util.find_spec("torch") is None:
@@ -87,14 +108,14 @@ def report(line: dict[str, Any]) -> None:
 def export(arguments: argparse.Namespace) -> int:
     """``wyner train export``."""
     require_torch()
-    from ..train import learned, lossless
+    from ..train import distributed, learned, lossless
 
     folder = Path(arguments.run_folder)
     if lossless.is_run(folder):
         data, card = lossless.export(folder, arguments.note)
         _write_with_card(Path(arguments.output), data, card, arguments.force)
     else:
-        data = learned.export(folder, arguments.note)
+        data = (distributed if distributed.is_run(folder) else learned).export(folder, arguments.note)
         write_output(arguments.output, data, arguments.force)
     print(
         f"{arguments.output}: {len(data)} bytes, model {hashlib.sha256(data).hexdigest()[:16]}",

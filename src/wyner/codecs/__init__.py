@@ -13,8 +13,9 @@ MODULES: dict[str, str] = {
     "side": "wyner.codecs.side",
     "lossless": "wyner.codecs.lossless",
     "learned": "wyner.codecs.learned",
+    "ndic": "wyner.codecs.distributed",
 }
-IDS: dict[int, str] = {1: "overfit", 2: "side", 3: "lossless", 4: "learned"}
+IDS: dict[int, str] = {1: "overfit", 2: "side", 3: "lossless", 4: "learned", 5: "ndic"}
 
 
 def by_name(name: str) -> Codec:
@@ -22,6 +23,11 @@ def by_name(name: str) -> Codec:
     if name not in MODULES:
         raise UsageError(f"no codec is called {name!r}; there are: {', '.join(sorted(MODULES))}")
     return cast(Codec, importlib.import_module(MODULES[name]))
+
+
+def side_at_decoder(codec: Codec) -> bool:
+    """Whether files of a codec are made without a side picture and decoded with one, if there is one."""
+    return bool(getattr(codec, "SIDE_AT_DECODER", False))
 
 
 def by_id(codec_id: int, version: int) -> Codec:

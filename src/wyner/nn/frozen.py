@@ -6,6 +6,7 @@ integers: h_s, log2 of the gains, distributions of z. Transforms are kept in hal
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -15,22 +16,23 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from ..errors import UsageError
 from . import safetensors
 from .integer import FRACTION, IntegerLayer, make_layer
-from .learned import DensityPrior, GaussianPrior, Hyperprior, LearnedCodec
-from .rates import level_lambdas
+from .learned import DensityPrior, Gains, GaussianPrior, Hyperprior, LearnedCodec
+from .rates import CURVE_BITS, CURVE_FRACTION, level_lambdas
 from .safetensors import Arrays
 
 TAIL = 2.0**-15
 """Probability that a table of z leaves beyond each of its ends."""
 MOST_WIDTH = 1024
+CURVE_POINTS = 2048
+"""Distances along the curve of a cumulative density, between the places where nearly all of it lies."""
 
 
 def model_file(model: LearnedCodec, about: Mapping[str, Any]) -> bytes:
     """The model's file (docs/spec/learned.md, section 2); ``about``, in its card, tells how it was trained.
 
-    Raises as ``freeze``.
+    Raises ValueError for weights that integers cannot hold.
     """
     config = model.config
     card = {
@@ -45,28 +47,32 @@ def model_file(model: LearnedCodec, about: Mapping[str, Any]) -> bytes:
 
 @torch.no_grad()
 def freeze(model: LearnedCodec) -> Arrays:
-    """The tensors of a file of the model, by name.
+    """The tensors of a file of the model, by name. Raises ValueError for weights integers cannot hold."""
+    half = half_precision(model, ("g_a.", "g_s.", "prior.h_a."))
+    return half | freeze_latents(model.gains, model.prior, model.config.lambda_range)
 
-    Raises UsageError for a density prior with gains, whose tables would be too large, and ValueError for
-    weights that integers cannot hold.
-    """
-    half = {
+
+def half_precision(model: nn.Module, prefixes: tuple[str, ...]) -> Arrays:
+    """The parameters whose names begin so, as float16."""
+    return {
         name: value.detach().cpu().numpy().astype(np.float16)
         for name, value in model.state_dict().items()
-        if name.startswith(("g_a.", "g_s.", "prior.h_a."))
+        if name.startswith(prefixes)
     }
-    lam = torch.tensor(level_lambdas(model.config.lambda_range)).float().to(model.gains.log2_gain.device)
-    gain, inverse = (g[:, :, 0, 0].double().cpu().numpy() for g in model.gains(lam))
-    tensors: Arrays = {**half, "gain": gain.astype(np.float16), "inverse": inverse.astype(np.float16)}
-    prior = model.prior
+
+
+@torch.no_grad()
+def freeze_latents(gains: Gains, prior: nn.Module, lambda_range: tuple[float, float]) -> Arrays:
+    """The tensors of gains and a prior. Raises ValueError for weights that integers cannot hold."""
+    lam = torch.tensor(level_lambdas(lambda_range)).float().to(gains.log2_gain.device)
+    gain, inverse = (g[:, :, 0, 0].double().cpu().numpy() for g in gains(lam))
+    tensors: Arrays = {"gain": gain.astype(np.float16), "inverse": inverse.astype(np.float16)}
     if isinstance(prior, Hyperprior):
         tensors |= _hyperprior(prior, gain)
     elif isinstance(prior, GaussianPrior):
         tensors |= _gaussian(prior, gain)
     elif isinstance(prior, DensityPrior):
-        if model.config.anchors > 1:
-            raise UsageError("a density prior can be frozen for one rate only (anchors = 1)")
-        tensors |= _tables("y", prior.density.cpu(), 1 / gain[0])
+        tensors |= _curves(prior.density, gain)
     return tensors
 
 
@@ -136,6 +142,37 @@ def _tables(name: str, density: nn.Module, steps: npt.NDArray[np.float64]) -> Ar
     counts[:, 0], counts[:, -1] = 0, 1  # the ends have what lies beyond them
     whole = np.rint(counts * (65536 - width)).astype(np.int32) + np.arange(width + 1, dtype=np.int32)
     return {f"{name}.cdfs": whole, f"{name}.low": low.astype(np.int32)}
+
+
+def _curves(density: nn.Module, gain: npt.NDArray[np.float64]) -> Arrays:
+    """Of each channel the cumulative density at even distances, and where symbols lie on it at each level.
+
+    One curve serves all levels: it is of y itself, and a level only sets how far apart symbols are.
+    """
+    exact = copy.deepcopy(density).cpu().double()
+
+    def cumulative(places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        found: Tensor = exact.cumulative(torch.from_numpy(places))  # type: ignore[operator]
+        return found.numpy()
+
+    def quantile(wanted: float) -> npt.NDArray[np.float64]:
+        low, high = np.full((gain.shape[1], 1), -1e4), np.full((gain.shape[1], 1), 1e4)
+        for _ in range(60):
+            middle = (low + high) / 2
+            less = cumulative(middle) < wanted
+            low, high = np.where(less, middle, low), np.where(less, high, middle)
+        return low
+
+    begin, end = quantile(TAIL / 2), quantile(1 - TAIL / 2)
+    distance = np.maximum(end - begin, 1e-6) / CURVE_POINTS
+    counts = np.rint(cumulative(begin + np.arange(CURVE_POINTS + 1) * distance) * 2.0**CURVE_BITS)
+    counts[:, 0], counts[:, -1] = 0, 2**CURVE_BITS
+    one = 2**CURVE_FRACTION / distance[:, 0]
+    return {
+        "y.curve": np.maximum.accumulate(counts, 1).astype(np.int32),
+        "y.zero": np.rint(-begin[:, 0] * one).astype(np.int64),
+        "y.step": np.maximum(np.rint(one / gain), 1).astype(np.int64),
+    }
 
 
 def load_transform(transform: nn.Sequential, tensors: Mapping[str, npt.NDArray[Any]], prefix: str) -> None:

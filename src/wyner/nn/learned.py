@@ -27,8 +27,8 @@ Prior = Literal["factorised", "gaussian", "hyperprior", "mean-scale"]
 
 PACE = 5.0
 """How much faster than weights the logarithms learn that stand alone: they have octaves to go."""
-FIRST_LOG2_GAIN = 2.0
-"""With it, latents begin at a few steps of quantisation."""
+FIRST_LOG2_GAIN = -2.2
+"""At lambda 1. With it, latents of unit variance begin at a few steps of quantisation at usual rates."""
 LEAST_LOG2_SCALE, MOST_LOG2_SCALE = -4.5, 11.4
 """Of ``wyner.coder``, in steps of the quantised latents."""
 
@@ -88,7 +88,7 @@ class Gains(nn.Module):
         self.low, self.high = (math.log2(lam) for lam in lambda_range)
         octaves = torch.linspace(self.low, self.high, anchors)
         # Where rates are high, lambda is in proportion to the square of the step.
-        first = FIRST_LOG2_GAIN + (octaves.mean() - octaves)[:, None].expand(anchors, channels) / 2
+        first = FIRST_LOG2_GAIN - octaves[:, None].expand(anchors, channels) / 2
         self.log2_gain = nn.Parameter(first / PACE)
         self.log2_inverse = nn.Parameter(-first / PACE)
 
@@ -112,7 +112,7 @@ class DensityPrior(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.density = FactorisedPrior(config.latents)
+        self.density = FactorisedPrior(config.latents, first_scale=1.0)
 
     def forward(self, y: Tensor, gain: Tensor, mode: Mode) -> tuple[Tensor, Tensor]:
         """gain * y, quantised, and the bits of each picture (B)."""

@@ -61,6 +61,10 @@ def from_table(kind: type[T], table: dict[str, Any]) -> T:
 
 def _converted(name: str, hint: Any, value: Any) -> Any:
     """The value, with integers for real numbers and lists for tuples accepted."""
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        if not isinstance(value, dict):
+            raise UsageError(f"{name} must be a table, not {value!r}")
+        return from_table(hint, value)
     choices = typing.get_args(hint)
     wrong = UsageError(f"{name} cannot be {value!r}")
     if typing.get_origin(hint) is typing.Literal:

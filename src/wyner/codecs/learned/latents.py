@@ -12,10 +12,15 @@ from ... import coder
 from ...container import parse_varint, varint
 from ...errors import CorruptError
 from ...nn.integer import FRACTION, IntegerLayer, run
+from ...nn.rates import CURVE_BITS, CURVE_FRACTION, LEVELS
 
 ONE = 256
 """A step of quantisation in the integers of decoded latents."""
 MOST_SYMBOL = 32767
+MOST_TABLE = 1024
+"""Symbols of a table that is made of a curve."""
+TAIL_COUNTS = 1 << CURVE_BITS - 15
+"""What a table may leave beyond each of its ends, of a curve."""
 
 Floats = npt.NDArray[np.floating]
 Integers = npt.NDArray[np.int32]
@@ -48,6 +53,48 @@ class TableLatents:
     def _model(self, shape: tuple[int, ...]) -> coder.Tables:
         rows = np.arange(len(self.cdfs), dtype=np.int32)
         return coder.Tables(self.cdfs, np.broadcast_to(rows[:, None, None], shape))
+
+
+class DensityCurves:
+    """Tables for all levels, from one curve for each channel (docs/spec/learned.md, section 6).
+
+    "y.curve": (M, N + 1), counts that rise from 0 to 2^CURVE_BITS. "y.zero": (M), where on it 0 lies, and
+    "y.step": (LEVELS, M), how far apart symbols are, with CURVE_FRACTION fractional bits.
+    """
+
+    def __init__(self, tensors: Tensors) -> None:
+        """Raises CorruptError for curves that are none."""
+        self.curve, self.zero, self.step = (
+            tensors[f"y.{name}"].astype(np.int64) for name in ("curve", "zero", "step")
+        )
+        if self.curve.ndim != 2 or self.zero.shape != self.curve.shape[:1]:
+            raise CorruptError("the curves of the model are malformed")
+        ends = np.all(self.curve[:, 0] == 0) and np.all(self.curve[:, -1] == 1 << CURVE_BITS)
+        fits = self.step.shape == (LEVELS, *self.zero.shape) and np.all(abs(self.zero) < 1 << 40)
+        steps = np.all((self.step > 0) & (self.step < 1 << 40))
+        if not (ends and fits and steps and np.all(np.diff(self.curve) >= 0)):
+            raise CorruptError("the curves of the model are malformed")
+
+    def at(self, level: int) -> TableLatents:
+        """The tables of a level."""
+        symbols = np.arange(-MOST_TABLE // 2, MOST_TABLE // 2 + 1)
+        below = self._cumulative((2 * symbols - 1) * self.step[level][:, None] >> 1)
+        first = np.maximum((below < TAIL_COUNTS).sum(1) - 1, 0)
+        last = MOST_TABLE - (below > (1 << CURVE_BITS) - TAIL_COUNTS).sum(1)
+        width = int(np.clip((last - first).max() + 1, 2, MOST_TABLE))
+        first = np.minimum(first, MOST_TABLE - width)
+        counts = np.take_along_axis(below, first[:, None] + np.arange(width + 1), 1)
+        counts[:, 0], counts[:, -1] = 0, 1 << CURVE_BITS  # the ends have what lies beyond them
+        scaled = (counts * (65536 - width) + (1 << CURVE_BITS >> 1)) >> CURVE_BITS
+        return TableLatents((scaled + np.arange(width + 1)).astype(np.int32), symbols[first].astype(np.int32))
+
+    def _cumulative(self, offsets: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Counts below places at offsets (M, K) from 0, on straight lines between the curves' points."""
+        cells = self.curve.shape[1] - 1
+        place = np.clip(self.zero[:, None] + offsets, 0, cells << CURVE_FRACTION)
+        cell = np.minimum(place >> CURVE_FRACTION, cells - 1)
+        begin, end = (np.take_along_axis(self.curve, index, 1) for index in (cell, cell + 1))
+        return begin + ((end - begin) * (place - (cell << CURVE_FRACTION)) >> CURVE_FRACTION)
 
 
 class Moments:

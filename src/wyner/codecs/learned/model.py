@@ -15,7 +15,7 @@ import numpy.typing as npt
 from ...errors import CorruptError, UnavailableError
 from ...nn import safetensors
 from ...nn.rates import LEVELS
-from .latents import ONE, ChannelMoments, HyperMoments, Integers, TableLatents, Tensors
+from .latents import ONE, ChannelMoments, DensityCurves, HyperMoments, Integers, TableLatents, Tensors
 
 HASH_BYTES = 8
 _HYPER = ("hyperprior", "mean-scale")
@@ -76,7 +76,8 @@ class Model:
         self.digest = content_hash(data)
         self.tensors, metadata = safetensors.read(data)
         try:
-            card = json.loads(metadata["card"])
+            self.fields: dict[str, Any] = json.loads(metadata["card"])
+            card = self.fields
             self.card = Card(
                 str(card["prior"]),
                 tuple(int(width) for width in card["widths"]),
@@ -104,9 +105,10 @@ class Model:
         h and w: multiples of 4 where there is z.
         """
         scaled = y * self.gain[level][:, None, None]
-        if isinstance(self._prior, TableLatents):
-            symbols = self._prior.quantise(scaled)
-            return self._prior.encode(symbols), symbols * ONE
+        if isinstance(self._prior, DensityCurves):
+            tables = self._prior.at(level)
+            symbols = tables.quantise(scaled)
+            return tables.encode(symbols), symbols * ONE
         if isinstance(self._prior, ChannelMoments):
             moments, start = self._prior.at(level, *y.shape[1:]), b""
         else:
@@ -119,8 +121,9 @@ class Model:
         self, data: memoryview, at: int, level: int, height: int, width: int
     ) -> tuple[Integers, int]:
         """Latents (M, height, width) in 1/256 steps, and where their bytes end. Raises CorruptError."""
-        if isinstance(self._prior, TableLatents):
-            symbols, at = self._prior.decode(data, at, (self.card.latents, height, width))
+        if isinstance(self._prior, DensityCurves):
+            tables = self._prior.at(level)
+            symbols, at = tables.decode(data, at, (self.card.latents, height, width))
             return symbols * ONE, at
         if isinstance(self._prior, ChannelMoments):
             moments = self._prior.at(level, height, width)
@@ -136,10 +139,10 @@ class Model:
             raise ValueError(f"{name} of another shape")
         return values
 
-    def _make_prior(self) -> TableLatents | ChannelMoments | HyperMoments:
+    def _make_prior(self) -> DensityCurves | ChannelMoments | HyperMoments:
         tensors: Tensors = self.tensors
         if self.card.prior == "factorised":
-            return TableLatents(tensors["y.cdfs"], tensors["y.low"])
+            return DensityCurves(tensors)
         if self.card.prior == "gaussian":
             return ChannelMoments(tensors)
         if not self.card.has_z:
