@@ -1,11 +1,12 @@
-"""What files of learned codecs cost: bits against the estimate of training, seconds, memory.
+"""What files of learned codecs cost and hold: bits against the estimate of training, PSNR, seconds, memory.
 
-    python benchmarks/learned_cost.py RUN... --pictures FOLDER -o results.json [--threads 1]
+    python benchmarks/learned_cost.py RUN... --pictures FOLDER -o results.json [--published CURVES.json]
 
-A run is the folder of a training. Its model is exported, and every picture coded at five rates. The estimate
-is that of the network in training, in floating point, for rounded latents; the file is the whole ``.wyn``
-file. Seconds are those of ``wyner.encode`` at a given quality and of ``wyner.decode``, the least of two;
-memory is the peak of a process that does both, and of one that only imports.
+A run is the folder of a training. Its model is exported, and every picture coded at several rates. The
+estimate is that of the network in training, in floating point, for rounded latents; it is compared with the
+payload and with the whole ``.wyn`` file. PSNR is averaged over pictures; BD-rates are against published mean
+curves of it. Seconds are those of ``wyner.encode`` at a given quality and of ``wyner.decode``, the least of
+two; memory is the peak of a process that does both, and of one that only imports.
 """
 
 from __future__ import annotations
@@ -23,13 +24,16 @@ import numpy as np
 import torch
 
 import wyner
-from wyner import io
+from wyner import container, io, metrics
+from wyner.bench.bd import Curve, bd_rate
 from wyner.codecs.learned import store
 from wyner.nn.learned import LearnedCodec
 from wyner.nn.rates import LEVELS, level_lambdas
 from wyner.train.learned import export, restore
 
-QUALITIES = (10, 30, 50, 70, 90)
+QUALITIES = (5, 35, 65, 95)
+CURVES = ("BMS", "MBT")
+"""Ballé et al. 2018, and Minnen et al. 2018 with its autoregression."""
 _MEMORY = """
 import sys, torch, wyner, wyner.codecs.learned.transforms
 if sys.argv[1:]:
@@ -68,41 +72,63 @@ def peak_megabytes(*arguments: str) -> float:
     return int(done.stdout) / 1024
 
 
-def measure(run: Path, pictures: list[Path], threads: int, folder: Path) -> dict[str, object]:
+def rate_of(
+    model: LearnedCodec, pictures: list[Path], quality: float, coding: dict[str, object]
+) -> dict[str, float]:
+    """Means over pictures at one quality."""
+    estimate, real, payload, pixels, psnrs = 0.0, 0, 0, 0, []
+    for picture in pictures:
+        image = io.read(picture).pixels
+        data = wyner.encode(image, codec="learned", quality=quality, **coding)
+        decoded = wyner.decode(data, threads=coding["threads"]).pixels
+        psnrs.append(metrics.psnr(metrics.mse(image, decoded), 255))
+        estimate += estimated_bits(model, image, quality)
+        real += 8 * len(data)
+        payload += 8 * len(container.read(data).payload)
+        pixels += image[..., 0].size
+    return {
+        "quality": quality,
+        "file_bpp": real / pixels,
+        "estimated_bpp": estimate / pixels,
+        "payload_over_estimate": payload / estimate,
+        "file_over_estimate": real / estimate,
+        "psnr_db": float(np.mean(psnrs)),
+    }
+
+
+def bd_rates(rates: list[dict[str, float]], published: Path | None) -> dict[str, float]:
+    """Against the published mean curves of these names, in per cent."""
+    if published is None:
+        return {}
+    curves = json.loads(published.read_text(encoding="utf-8"))["codecs"]
+    ours = Curve.of((rate["file_bpp"], rate["psnr_db"]) for rate in rates)
+    theirs = {
+        name: Curve.of(zip(*(curves[name][k] for k in ("bpp", "psnr_db")), strict=True)) for name in CURVES
+    }
+    return {name: bd_rate(curve, ours).percent for name, curve in theirs.items()}
+
+
+def measure(
+    run: Path, pictures: list[Path], arguments: argparse.Namespace, folder: Path
+) -> dict[str, object]:
     """The row of one run."""
     path = folder / f"{run.name}.safetensors"
     path.write_bytes(export(run))
-    options = {"model": str(path)}
     os.environ["WYNER_MODELS"] = str(folder)
-    model, rates = restore(run), []
-    for quality in QUALITIES:
-        estimate, real, pixels = 0.0, 0, 0
-        for picture in pictures:
-            image = io.read(picture).pixels
-            data = wyner.encode(image, codec="learned", quality=quality, threads=threads, options=options)
-            estimate += estimated_bits(model, image, quality)
-            real += 8 * len(data)
-            pixels += image[..., 0].size
-        rates.append(
-            {
-                "quality": quality,
-                "file_bpp": real / pixels,
-                "estimated_bpp": estimate / pixels,
-                "ratio": real / estimate,
-            }
-        )
+    model, threads = restore(run), arguments.threads
+    coding = {"threads": threads, "options": {"model": str(path)}}
+    rates = [rate_of(model, pictures, quality, coding) for quality in QUALITIES]
     image = io.read(pictures[0]).pixels
-    data = wyner.encode(image, codec="learned", quality=50, threads=threads, options=options)
+    data = wyner.encode(image, codec="learned", quality=50, **coding)
     return {
         "run": run.name,
         "parameters": sum(p.numel() for p in model.parameters()),
         "model_bytes": path.stat().st_size,
         "macs_per_pixel": store.by_name(str(path)).card.macs_per_pixel(),
         "rates": rates,
+        "bd_rate_percent": bd_rates(rates, arguments.published),
         "timed_picture": f"{pictures[0].name} {image.shape[1]}x{image.shape[0]}",
-        "encode_seconds": least_seconds(
-            lambda: wyner.encode(image, codec="learned", quality=50, threads=threads, options=options)
-        ),
+        "encode_seconds": least_seconds(lambda: wyner.encode(image, codec="learned", quality=50, **coding)),
         "decode_seconds": least_seconds(lambda: wyner.decode(data, threads=threads)),
         "peak_megabytes": peak_megabytes(str(pictures[0]), str(path), str(threads)),
         "peak_megabytes_of_imports": peak_megabytes(),
@@ -114,12 +140,13 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--pictures", type=Path, required=True)
     parser.add_argument("-o", dest="output", type=Path, required=True)
+    parser.add_argument("--published", type=Path, help="mean curves, as wyner bench reads them")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     pictures = sorted(arguments.pictures.glob("*.png"))
     with tempfile.TemporaryDirectory() as folder:
-        rows = [measure(run, pictures, arguments.threads, Path(folder)) for run in arguments.runs]
+        rows = [measure(run, pictures, arguments, Path(folder)) for run in arguments.runs]
     found = {
         "pictures": len(pictures),
         "threads": arguments.threads,

@@ -21,7 +21,7 @@ from wyner import container
 from wyner.codecs import learned
 
 PHOTO = np.ascontiguousarray(data.astronaut()[60:124, 170:267])  # by NASA, in the public domain
-MODELS = ("hyperprior", "hyperprior-lpips", "factorised")
+MODELS = ("hyperprior", "hyperprior-lpips", "hyperprior-ms-ssim", "factorised")
 
 
 def latents_hash(file: bytes) -> str:

@@ -4,6 +4,10 @@ import json
 import re
 import shlex
 import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +19,11 @@ from PIL import Image  # noqa: E402
 
 import wyner  # noqa: E402
 from wyner.cli import main  # noqa: E402
+from wyner.nn.safetensors import read  # noqa: E402
 
 SMALL = ["-x", "model.widths=[4,4,4]", "-x", "model.latents=6", "-x", "model.hyper=4", "-x", "loss.crop=64"]
+SIZES = '{"full": 8, "half": 8, "quarter": 64, "hidden": 8, "trunk_blocks": [0, 1, 0]}'
+SMALL_LOSSLESS = ["-x", f"model.sizes={SIZES}", "-x", "train.crop=16", "-x", "train.measured=1"]
 QUICK = ["-x", "loop.batch=2", "-x", "loop.log_every=1"]
 
 
@@ -102,9 +109,27 @@ def test_the_guide(pictures, tmp_path, monkeypatch):
     monkeypatch.setenv("WYNER_MODELS", ".")
     pictures.rename("photos")
     shutil.copy("photos/0.png", "photo.png")
+    settings = {"learned": SMALL, "lossless": SMALL_LOSSLESS}
     for command in commands:
         arguments = shlex.split(command.replace("cuda", "cpu"))
-        small = [*SMALL, *QUICK, "-x", "loop.steps=2"] if arguments[:2] == ["train", "learned"] else []
+        small = [*settings[arguments[1]], *QUICK, "-x", "loop.steps=2"] if "--minutes" in arguments else []
         # What so small a model makes of a picture misses the target.
         assert main([*arguments, *small]) in (0, 6), command
-    assert len(commands) == 4 and Image.open("decoded.png").size == (80, 72)
+    assert len(commands) == 6 and json.loads(Path("lossless.json").read_text())["note"]
+    assert Image.open("decoded.png").size == (80, 72)
+
+
+def test_a_packed_run_is_exported(pictures, tmp_path):
+    """What tools/pack_runs.py brings back from another machine is a run as well, in half precision."""
+    run, archive = tmp_path / "run", tmp_path / "models.tar.xz"
+    assert train(pictures, run, 1) == 0
+    command = [sys.executable, str(REPOSITORY / "tools" / "pack_runs.py"), str(archive), str(run)]
+    assert subprocess.run(command).returncode == 0
+    with tarfile.open(archive) as packed:
+        packed.extractall(tmp_path / "unpacked", filter="data")
+    for folder in (run, tmp_path / "unpacked" / "run"):
+        assert main(["train", "export", str(folder), "-o", str(folder / "m.safetensors")]) == 0
+    first, second = (
+        read((f / "m.safetensors").read_bytes())[0] for f in (run, tmp_path / "unpacked" / "run")
+    )
+    assert first.keys() == second.keys() and np.array_equal(first["g_a.0.weight"], second["g_a.0.weight"])

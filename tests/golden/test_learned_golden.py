@@ -11,9 +11,9 @@ import pytest
 
 pytest.importorskip("wyner._native", reason="the native core is not built")
 
-import wyner  # noqa: E402
-from wyner import container, metrics  # noqa: E402
-from wyner.codecs import learned  # noqa: E402
+import wyner
+from wyner import container, metrics
+from wyner.codecs import learned
 
 FILES = Path(__file__).parent / "learned"
 HASHES = json.loads((FILES / "hashes.json").read_text())

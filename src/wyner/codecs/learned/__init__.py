@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from ... import metrics
 from ...errors import CorruptError
 from ...nn.rates import LEVELS
 from ..base import Pixels, ProgressCallback, Settings
@@ -32,7 +33,9 @@ PRIOR_TILE = 1024
 def encode(pixels: Pixels, settings: Settings, progress: ProgressCallback | None = None) -> bytes:
     """Code ``pixels``, (H, W, C) uint8 or uint16 with C in {1, 3}, into a payload.
 
-    Raises UnavailableError without PyTorch, and UsageError where no model has the name ``settings.model``.
+    A file within a target is searched among the model's rates; what they all miss is missed. It takes too
+    little time for ``progress``, and effort changes nothing. Raises UnavailableError without PyTorch, and
+    UsageError where no model has the name ``settings.model``.
     """
     model = store.by_name(settings.model or store.DEFAULT)
     padded = pictures.Padded(pixels, model.card.multiple)
@@ -99,7 +102,7 @@ def _payload(model: Model, y: npt.NDArray[np.float32], level: int) -> bytes:
 
 
 def _at_goal(pixels: Pixels, settings: Settings, payload_at: Callable[[int], bytes]) -> bytes:
-    """The payload at the level that quality asks for, or the first that is over a target less one."""
+    """The payload at the level that quality asks for, or at the one that keeps just within the target."""
     if settings.quality is not None:
         return payload_at(round(settings.quality / 100 * (LEVELS - 1)))
     height, width, channels = pixels.shape
@@ -109,7 +112,7 @@ def _at_goal(pixels: Pixels, settings: Settings, payload_at: Callable[[int], byt
 
         def enough(payload: bytes) -> bool:
             decoded = decode(payload, width, height, channels, maxval, settings.threads)
-            return pictures.psnr(pixels, decoded, maxval) >= wanted
+            return metrics.psnr(metrics.mse(pixels, decoded), maxval) >= wanted
 
         return pictures.first(payload_at, enough, LEVELS)
     bits = settings.target_bpp * height * width if settings.target_bpp else 8 * (settings.target_bytes or 0)

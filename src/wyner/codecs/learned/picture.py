@@ -50,13 +50,6 @@ def place(out: Pixels, rows: slice, columns: slice, samples: npt.NDArray[np.floa
     inside[...] = np.rint(np.clip(cut, 0, 1) * np.float32(maxval)).astype(out.dtype).transpose(1, 2, 0)
 
 
-def psnr(a: Pixels, b: Pixels, maxval: int) -> float:
-    """PSNR in dB of two pictures of one shape; infinite for equal ones."""
-    squares = sum(float(np.square(x.astype(np.float64) - y).sum()) for x, y in zip(a, b, strict=True))
-    with np.errstate(divide="ignore"):
-        return float(10 * np.log10(maxval**2 / np.float64(squares / a.size)))
-
-
 def first(make: Callable[[int], bytes], fits: Callable[[bytes], bool], count: int) -> bytes:
     """What is made at the first of levels 0..count - 1 that fits, where all after one that fits do.
 
