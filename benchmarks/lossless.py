@@ -1,13 +1,13 @@
 """Lossless codecs side by side, in file bytes, on Kodak, other photographs and drawn pictures.
 
-    python benchmarks/lossless.py [--only wyner jxl_e10 ...]      # measures what is missing, then prints the table
+    python benchmarks/lossless.py [--only wyner jxl_e10 ...]   # measures what is missing, prints the table
     python benchmarks/lossless.py --table
 
-Pictures come from $WYNER_DATA: kodak/; twelve photographs that no network here was trained on (train/cid22 and
-train/photos, those of lossy origin at half the size); pictures of odd/ that a program drew. One JSON line per
-codec and picture is appended to benchmarks/results/lossless.jsonl; records there are not measured again. Every
-file is decoded and compared. Times are wall-clock seconds of this process, threads as each codec takes them
-(wyner: two). Needs the extra bench, and pyoxipng for oxipng.
+Pictures come from $WYNER_DATA: kodak/; twelve photographs that no network here was trained on (train/cid22
+and train/photos, those of lossy origin at half the size); pictures of odd/ that a program drew. One JSON line
+for each codec and picture is appended to benchmarks/results/lossless.jsonl; records there are not measured
+again. Every file is decoded and compared. Times are wall-clock seconds of this process, threads as each codec
+takes them (wyner: two). Needs the extra bench, and pyoxipng for oxipng.
 """
 
 from __future__ import annotations
@@ -172,7 +172,9 @@ def table(records: list[dict[str, object]]) -> str:
                 continue
             rates = [8 * int(str(r["bytes"])) / int(str(r["samples"])) for r in mine]
             total = sum(int(str(r["bytes"])) for r in mine)
-            seconds = [float(np.median([float(str(r[key])) for r in mine])) for key in ("encode_s", "decode_s")]
+            seconds = [
+                float(np.median([float(str(r[key])) for r in mine])) for key in ("encode_s", "decode_s")
+            ]
             rows.append(
                 f"  {name:12} {len(mine):3} files {total:10} bytes  {np.mean(rates):7.4f} bits per sub-pixel  "
                 f"encode {seconds[0]:7.2f} s  decode {seconds[1]:6.2f} s"

@@ -1,9 +1,9 @@
 """Every odd file that Pillow opens, through the lossless codec and back.
 
-    python benchmarks/lossless_odd.py          # writes benchmarks/results/lossless_odd.json, prints what stands out
+    python benchmarks/lossless_odd.py     # writes benchmarks/results/lossless_odd.json, prints what stands out
 
-Files are those of $WYNER_DATA/odd. A picture must come back sample for sample, with its alpha, ICC profile, EXIF
-and XMP; a file that wyner cannot read must give an error of its own. For PNG files the sizes are compared.
+Files are those of $WYNER_DATA/odd. A picture must come back sample for sample, with its alpha, ICC profile,
+EXIF and XMP; a file that wyner cannot read must give an error of its own. For PNG files sizes are compared.
 """
 
 from __future__ import annotations
@@ -44,7 +44,12 @@ def through(path: Path) -> dict[str, object]:
         sys.exit(f"{path.name} does not come back as it was")
     chunks = {chunk.type: chunk.bytes for chunk in wyner.info(data).chunks}
     size = [image.width, image.height, image.channels, image.bit_depth, image.alpha is not None]
-    return {**record, "picture": size, "wyn_bytes": len(data), "pixel_bytes": chunks["D"] + chunks.get("A", 0)}
+    return {
+        **record,
+        "picture": size,
+        "wyn_bytes": len(data),
+        "pixel_bytes": chunks["D"] + chunks.get("A", 0),
+    }
 
 
 def main() -> None:
@@ -52,7 +57,11 @@ def main() -> None:
     records = [through(path) for path in sorted((Path(root) / "odd").iterdir()) if path.suffix != ".csv"]
     RESULTS.write_text(json.dumps(records, indent=0) + "\n")
     read = [r for r in records if "error" not in r]
-    larger = [r for r in read if str(r["file"]).endswith(".png") and int(str(r["wyn_bytes"])) > int(str(r["file_bytes"]))]
+    larger = [
+        r
+        for r in read
+        if str(r["file"]).endswith(".png") and int(str(r["wyn_bytes"])) > int(str(r["file_bytes"]))
+    ]
     print(f"{len(read)} of {len(records)} files are pictures, and came back as they were")
     for record in records:
         if "error" in record:
