@@ -32,6 +32,7 @@ class FakeCodec(types.ModuleType):
     TAKES_SIDE = False
     OPTIONS = ()
     EXACT_PIXELS = True
+    LOSSLESS = False
 
     def __init__(self) -> None:
         super().__init__("wyner.codecs.overfit")

@@ -165,7 +165,8 @@ def restore(folder: Path) -> LearnedCodec:
 def export(folder: Path, note: str = "") -> bytes:
     """The file of the model (docs/spec/learned.md, section 2) that a run has come to.
 
-    folder: as of ``restore``, with its log. note: for its card, such as what it was trained on. Raises UsageError when something is missing, and as ``freeze``.
+    folder: as of ``restore``, with its log. note: for its card, such as what it was trained on. Raises
+    UsageError when something is missing, and as ``freeze``.
     """
     model = restore(folder)
     tables = json.loads((folder / "config.json").read_text(encoding="utf-8"))
