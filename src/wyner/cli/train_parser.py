@@ -14,9 +14,17 @@ def add_train(commands: Commands, add_command: AddCommand) -> None:
     inner = parser.add_subparsers(dest="train", required=True, metavar="COMMAND")
     learned = add_command(inner, "learned", "train.learned", "train a learned lossy codec on pictures")
     add_training(learned, "folder of pictures, or tar file of them")
+    lossless = add_command(inner, "lossless", "train.lossless", "train the network of the lossless codec")
+    add_training(lossless, "folder of pictures, or tar file of them")
     export = add_command(inner, "export", "train.export", "make the file of a model that codecs take")
-    export.add_argument("run_folder", metavar="DIR", help="folder of a run of train learned")
-    export.add_argument("-o", dest="output", required=True, metavar="FILE", help="NAME.safetensors")
+    export.add_argument("run_folder", metavar="DIR", help="folder of a run of train learned or lossless")
+    export.add_argument(
+        "-o",
+        dest="output",
+        required=True,
+        metavar="FILE",
+        help="NAME.safetensors, or of lossless NAME.bin, with NAME.json beside it",
+    )
     export.add_argument("--note", default="", metavar="TEXT", help="for its card: data, licences, purpose")
     export.add_argument("-f", "--force", action="store_true", help="overwrite an existing file")
 
