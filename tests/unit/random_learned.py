@@ -22,6 +22,6 @@ def random_codec(prior, seed=0):
 
 def write_model(folder, prior, seed=0):
     """The path of the model's file in a folder."""
-    path = folder / f"{prior}.safetensors"
+    path = folder / f"random-{prior}.safetensors"
     path.write_bytes(model_file(random_codec(prior, seed), {"steps": 0}))
     return path
