@@ -1,6 +1,6 @@
 """Every odd file that Pillow opens, through the lossless codec and back.
 
-    python benchmarks/lossless_odd.py     # writes benchmarks/results/lossless_odd.json, prints what stands out
+    python benchmarks/lossless_odd.py   # writes benchmarks/results/lossless_odd.json, prints what stands out
 
 Files are those of $WYNER_DATA/odd. A picture must come back sample for sample, with its alpha, ICC profile,
 EXIF and XMP; a file that wyner cannot read must give an error of its own. For PNG files sizes are compared.
