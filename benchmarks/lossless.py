@@ -176,7 +176,7 @@ def table(records: list[dict[str, object]]) -> str:
                 float(np.median([float(str(r[key])) for r in mine])) for key in ("encode_s", "decode_s")
             ]
             rows.append(
-                f"  {name:12} {len(mine):3} files {total:10} bytes  {np.mean(rates):7.4f} bits per sub-pixel  "
+                f"  {name:12} {len(mine):3} files {total:10} bytes  {np.mean(rates):7.4f} bits a sample  "
                 f"encode {seconds[0]:7.2f} s  decode {seconds[1]:6.2f} s"
             )
     return "\n".join(rows)
