@@ -5,7 +5,7 @@
 Learned codecs have files within 2 % of each rate. The others are those of the second list, interpolated for
 each image, linearly in the logarithm of the rate, between their own files. Means are over the images for
 which every codec of a table has values; one that reaches a rate on less than half of the images has no row
-there. Differences are paired by image, with the 95 % intervals of ``wyner.bench.intervals`` from five images on.
+there. Differences are paired by image, with the 95 % intervals of ``wyner.bench.intervals`` from five images.
 """
 
 from __future__ import annotations
@@ -87,6 +87,8 @@ def print_differences(reference: str, values: Values, images: list[str]) -> None
 
 
 def main(study: str, others: str) -> None:
+    print("# Learned codecs at matched rates\n")
+    print("Made by `benchmarks/learned_table.py`, which says what is interpolated and averaged.")
     known = read(others)
     for bpp, models in sorted(learned(read(study)).items()):
         every = {image for found in models.values() for image in found}

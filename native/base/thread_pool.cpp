@@ -1,5 +1,7 @@
 #include "base/thread_pool.h"
 
+#include <utility>
+
 #if defined(__SSE__)
 #include <xmmintrin.h>
 #endif
@@ -43,7 +45,20 @@ ThreadPool::~ThreadPool() {
 
 void ThreadPool::drain(int thread) {
   FlushDenormals guard;
-  for (int i = next_.fetch_add(1); i < count_; i = next_.fetch_add(1)) (*task_)(i, thread);
+  for (int i = next_.fetch_add(1); i < count_; i = next_.fetch_add(1)) {
+    try {
+      (*task_)(i, thread);
+    } catch (...) {
+      failed(i, std::current_exception());
+    }
+  }
+}
+
+void ThreadPool::failed(int index, std::exception_ptr error) {
+  const std::lock_guard lock(mutex_);
+  if (error_ && failed_index_ < index) return;
+  failed_index_ = index;
+  error_ = std::move(error);
 }
 
 void ThreadPool::work(int thread) {
@@ -62,18 +77,18 @@ void ThreadPool::run(int count, const std::function<void(int, int)>& task) {
   task_ = &task;
   count_ = count;
   next_ = 0;
-  if (workers_.empty() || count <= 1) {
-    drain(0);
-    return;
+  const bool alone = workers_.empty() || count <= 1;
+  if (!alone) {
+    busy_ = int(workers_.size());
+    generation_.fetch_add(1);
+    generation_.notify_all();
   }
-  busy_ = int(workers_.size());
-  generation_.fetch_add(1);
-  generation_.notify_all();
   drain(0);
   for (int left = busy_.load(), i = 0; left; left = busy_.load()) {
     if (++i < kSpins + kYields) linger(i);
     else busy_.wait(left);
   }
+  if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
 }
 
 }  // namespace wyner

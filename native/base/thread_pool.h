@@ -3,7 +3,9 @@
 #pragma once
 
 #include <atomic>
+#include <exception>
 #include <functional>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -18,12 +20,14 @@ class ThreadPool {
 
   int threads() const { return int(workers_.size()) + 1; }
 
-  // Calls task(index, thread) for index in [0, count), thread in [0, threads()); returns when all are done.
+  // Calls task(index, thread) for index in [0, count), thread in [0, threads()); returns when all are done, or then
+  // rethrows the exception of the first task, by index, that failed.
   void run(int count, const std::function<void(int, int)>& task);
 
  private:
   void work(int thread);
   void drain(int thread);
+  void failed(int index, std::exception_ptr error);
 
   std::vector<std::thread> workers_;
   const std::function<void(int, int)>* task_ = nullptr;
@@ -32,6 +36,9 @@ class ThreadPool {
   std::atomic<int> busy_{0};
   std::atomic<uint32_t> generation_{0};
   std::atomic<bool> stop_{false};
+  std::mutex mutex_;  // of what follows
+  int failed_index_ = 0;
+  std::exception_ptr error_;
 };
 
 }  // namespace wyner

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/parallel.h"
 #include "coder/array_coder.h"
 #include "lossless/fit.h"
 #include "lossless/levels.h"
@@ -141,7 +142,7 @@ std::vector<uint8_t> encode(const Model& model, const uint16_t* samples, const S
     payload.colours = Colours::as_they_are;
     payload.ranges = ranges_of(samples, shape, payload.colours);
   }
-  ThreadPool pool(threads);
+  ThreadPool pool(std::min(threads, kMaxThreads));
   std::vector<std::vector<uint8_t>> streams;
   size_t done = 0;
   const double all = double(shape.width) * shape.height;
@@ -167,8 +168,8 @@ void decode(const Model& model, const uint8_t* data, size_t size, const Shape& s
   const std::vector<Tile> tiles = tiles_of(shape.width, shape.height);
   size_t count = 0;
   for (const Tile& tile : tiles) count += size_t(streams_of(tile));
-  const Payload payload = read(data, size, count, shape.channels);
-  ThreadPool pool(threads);
+  const Payload payload = read(data, size, count, shape.channels, shape.maxval);
+  ThreadPool pool(std::min(threads, kMaxThreads));
   size_t next = 0;
   for (const Tile& tile : tiles) {
     Decoders coders;

@@ -39,8 +39,9 @@ constexpr int kTokens = kWindow * kWindow;
 constexpr int kQkvLimit = 2047;
 static_assert(kTokens <= kMaxKeys);
 
-// One head's numbers in a window: q and k (token, depth), v (depth, token).
+// One head's numbers in the rows of a window that lie on the grid: q and k (token, depth), v (depth, token).
 struct Window {
+  int tokens;
   int16_t q[kTokens * kMaxWidth], k[kTokens * kMaxWidth], v[kTokens * kMaxWidth], out[kTokens * kMaxWidth];
   int16_t usable[kTokens];
 };
@@ -51,15 +52,16 @@ int16_t channel_at(const Field& field, int channel, int y, int x) {
 
 void gather(const Field& qkv, int head, int depth, int top, int left, Window& w) {
   const int channels = depth * kAttentionHeads;
-  for (int t = 0; t < kTokens; ++t) {
+  w.tokens = std::min(kWindow, qkv.height() - top) * kWindow;
+  for (int t = 0; t < w.tokens; ++t) {
     const int y = top + t / kWindow, x = left + t % kWindow;
-    const bool inside = y < qkv.height() && x < qkv.width();
+    const bool inside = x < qkv.width();
     w.usable[t] = inside ? -1 : 0;
     for (int d = 0; d < depth; ++d) {
       const int c = head * depth + d;
       w.q[t * depth + d] = inside ? channel_at(qkv, c, y, x) : int16_t(0);
       w.k[t * depth + d] = inside ? channel_at(qkv, channels + c, y, x) : int16_t(0);
-      w.v[d * kTokens + t] = inside ? channel_at(qkv, 2 * channels + c, y, x) : int16_t(0);
+      w.v[d * w.tokens + t] = inside ? channel_at(qkv, 2 * channels + c, y, x) : int16_t(0);
     }
   }
 }
@@ -68,8 +70,9 @@ void attend_window(const Field& qkv, int depth, int top, int left, Field& mixed)
   static thread_local Window window;
   for (int head = 0; head < kAttentionHeads; ++head) {
     gather(qkv, head, depth, top, left, window);
-    lossless_kernels().attend(window.q, window.k, window.v, window.usable, kTokens, kTokens, depth, window.out);
-    for (int t = 0; t < kTokens; ++t) {
+    lossless_kernels().attend(window.q, window.k, window.v, window.usable, window.tokens, window.tokens, depth,
+                              window.out);
+    for (int t = 0; t < window.tokens; ++t) {
       const int y = top + t / kWindow, x = left + t % kWindow;
       if (!window.usable[t]) continue;
       for (int d = 0; d < depth; ++d) {

@@ -14,16 +14,16 @@ constexpr int kPixelsPerStream = 1 << 16;
 // Signed numbers as 0, -1, 1, -2, ...
 uint64_t folded(int32_t v) { return v < 0 ? uint64_t(-int64_t{v}) * 2 - 1 : uint64_t(v) * 2; }
 
-int32_t edge(HeaderReader& in) {
+// At most maxval in magnitude, which bounds what the network is given.
+int32_t edge(HeaderReader& in, int maxval) {
   const uint64_t v = in.varint();
-  if (v > uint64_t{2} * kMaxEdge) corrupt("lossless: a range is out of range");
+  if (v > 2 * uint64_t(maxval)) corrupt("lossless: a range is out of range");
   return v % 2 ? -int32_t((v + 1) / 2) : int32_t(v / 2);
 }
 
-Alphabet range(HeaderReader& in) {
-  const int32_t low = edge(in), high = edge(in);
-  if (low < -kMaxEdge || high >= kMaxEdge || high < low || high - low >= kMaxSymbols)
-    corrupt("lossless: a range is out of range");
+Alphabet range(HeaderReader& in, int maxval) {
+  const int32_t low = edge(in, maxval), high = edge(in, maxval);
+  if (high < low || high - low >= kMaxSymbols) corrupt("lossless: a range is out of range");
   return {low, high};
 }
 
@@ -55,14 +55,14 @@ std::vector<uint8_t> write(const Payload& payload, const std::vector<std::vector
   return out;
 }
 
-Payload read(const uint8_t* data, size_t size, size_t streams, int channels) {
+Payload read(const uint8_t* data, size_t size, size_t streams, int channels, int maxval) {
   HeaderReader in(data, size);
   Payload payload;
   const uint8_t colours = in.byte();
   if (colours > uint8_t(Colours::as_they_are)) corrupt("lossless: no such colour transform");
   payload.colours = Colours(colours);
   payload.ranges.fill({0, 0});
-  for (int c = 0; c < channels; ++c) payload.ranges[size_t(c)] = range(in);
+  for (int c = 0; c < channels; ++c) payload.ranges[size_t(c)] = range(in, maxval);
   if (streams > in.left() + 1) corrupt("lossless: the header ends too early");
   std::vector<size_t> sizes;
   size_t total = 0;

@@ -32,7 +32,8 @@ struct Payload {
 
 std::vector<uint8_t> write(const Payload& payload, const std::vector<std::vector<uint8_t>>& streams, int channels);
 
-// What it returns points into `data`, and its ranges can be coded. Throws Error (corrupt).
-Payload read(const uint8_t* data, size_t size, size_t streams, int channels);
+// What it returns points into `data`, and its ranges can be coded and are those of differences of samples. Throws
+// Error (corrupt).
+Payload read(const uint8_t* data, size_t size, size_t streams, int channels, int maxval);
 
 }  // namespace wyner::lossless

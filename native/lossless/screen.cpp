@@ -275,10 +275,17 @@ void code_pixels(Coder& coder, const Shape& shape, std::vector<Colour> palette, 
 }  // namespace
 
 std::vector<uint8_t> screen_encode(const uint16_t* samples, const Shape& shape) {
-  BitEncoder coder;
   std::vector<uint16_t> copy(samples, samples + size_t(shape.width) * shape.height * shape.channels);
-  code_pixels(coder, shape, palette_of(samples, shape), copy.data());
-  return coder.finish();
+  const auto coded = [&](std::vector<Colour> palette) {
+    BitEncoder coder;
+    code_pixels(coder, shape, std::move(palette), copy.data());
+    return coder.finish();
+  };
+  std::vector<uint8_t> best = coded({});
+  const std::vector<Colour> palette = palette_of(samples, shape);
+  if (palette.empty()) return best;
+  std::vector<uint8_t> other = coded(palette);
+  return other.size() <= best.size() ? other : best;
 }
 
 void screen_decode(const uint8_t* data, size_t size, const Shape& shape, uint16_t* samples) {

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +22,8 @@ from wyner.cli import main  # noqa: E402
 from wyner.nn.safetensors import read  # noqa: E402
 
 SMALL = ["-x", "model.widths=[4,4,4]", "-x", "model.latents=6", "-x", "model.hyper=4", "-x", "loss.crop=64"]
+SIZES = '{"full": 8, "half": 8, "quarter": 64, "hidden": 8, "trunk_blocks": [0, 1, 0]}'
+SMALL_LOSSLESS = ["-x", f"model.sizes={SIZES}", "-x", "train.crop=16", "-x", "train.measured=1"]
 QUICK = ["-x", "loop.batch=2", "-x", "loop.log_every=1"]
 
 
@@ -106,12 +109,14 @@ def test_the_guide(pictures, tmp_path, monkeypatch):
     monkeypatch.setenv("WYNER_MODELS", ".")
     pictures.rename("photos")
     shutil.copy("photos/0.png", "photo.png")
+    settings = {"learned": SMALL, "lossless": SMALL_LOSSLESS}
     for command in commands:
         arguments = shlex.split(command.replace("cuda", "cpu"))
-        small = [*SMALL, *QUICK, "-x", "loop.steps=2"] if arguments[:2] == ["train", "learned"] else []
+        small = [*settings[arguments[1]], *QUICK, "-x", "loop.steps=2"] if "--minutes" in arguments else []
         # What so small a model makes of a picture misses the target.
         assert main([*arguments, *small]) in (0, 6), command
-    assert len(commands) == 4 and Image.open("decoded.png").size == (80, 72)
+    assert len(commands) == 6 and json.loads(Path("lossless.json").read_text())["note"]
+    assert Image.open("decoded.png").size == (80, 72)
 
 
 def test_a_packed_run_is_exported(pictures, tmp_path):

@@ -25,7 +25,7 @@ def settings(**changes):
     return LoopSettings(**{"steps": 6, "batch": 4, "warmup": 2, "log_every": 1, **changes})
 
 
-def make_loop(folder, **changes):
+def make_loop(folder, measure=None, **changes):
     torch.manual_seed(3)
     model = torch.nn.Linear(5, 1).to(join_ranks("cpu"))
 
@@ -34,7 +34,7 @@ def make_loop(folder, **changes):
         error = model(x)[:, 0] - x.sum(1) + uniform_noise(x)[:, 0]
         return {"loss": error.square().mean(), "bias": error.mean()}
 
-    return Loop(model, objective, settings(**changes), folder)
+    return Loop(model, objective, settings(**changes), folder, measure=measure)
 
 
 def log_of(folder):
@@ -83,6 +83,30 @@ def test_minutes_end_a_training(tmp_path):
     loop.run()
     assert 0 < loop.step < 10**6
     assert torch.load(tmp_path / CHECKPOINT, weights_only=True)["step"] == loop.step
+
+
+def test_the_model_is_measured_now_and_then_and_at_the_end(tmp_path):
+    make_loop(tmp_path / "each", steps=5).run()
+    calls = iter(range(9))
+    changes = {"steps": 5, "log_every": 2, "measure_every": 4}
+    make_loop(tmp_path / "some", lambda: {"call": next(calls)}, **changes).run()
+    each, some = losses(tmp_path / "each"), log_of(tmp_path / "some")
+    assert [(line["step"], line.get("call")) for line in some] == [(2, None), (4, 0), (5, 1)]
+    means = [(each[0] + each[1]) / 2, (each[2] + each[3]) / 2, each[4]]
+    assert [line["loss"] for line in some] == pytest.approx(means)
+
+
+def test_weight_decay_is_for_filters(tmp_path):
+    model = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3), torch.nn.Linear(2, 3))
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+
+    def objective(draw):
+        return {"loss": 0 * sum(parameter.sum() for parameter in model.parameters())}
+
+    Loop(model, objective, settings(steps=1, warmup=1, rate=0.1, weight_decay=0.5), tmp_path).run()
+    factors = [0.95, 1, 1, 1]
+    for old, new, factor in zip(before, model.parameters(), factors, strict=True):
+        assert torch.allclose(new, factor * old)
 
 
 def test_a_loss_that_is_not_finite_stops_the_training(tmp_path):

@@ -6,10 +6,12 @@ import argparse
 import hashlib
 import importlib.util
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ..errors import UnavailableError, UsageError
+from ..io import write_atomic
 from .files import write_output
 
 
@@ -18,8 +20,22 @@ def learned(arguments: argparse.Namespace) -> int:
     require_torch()
     from ..train.learned import LearnedConfig, train
 
+    return _trained(LearnedConfig.of, train, arguments)
+
+
+def lossless(arguments: argparse.Namespace) -> int:
+    """``wyner train lossless``."""
+    require_torch()
+    from ..train.lossless import LosslessConfig, train
+
+    return _trained(LosslessConfig.of, train, arguments)
+
+
+def _trained(
+    config_of: Callable[[dict[str, Any]], object], train: Callable[..., Any], arguments: argparse.Namespace
+) -> int:
     train(
-        LearnedConfig.of(config_tables(arguments)),
+        config_of(config_tables(arguments)),
         [Path(path) for path in arguments.data],
         Path(arguments.output),
         device=arguments.device,
@@ -92,13 +108,28 @@ def report(line: dict[str, Any]) -> None:
 def export(arguments: argparse.Namespace) -> int:
     """``wyner train export``."""
     require_torch()
-    from ..train import distributed, learned
+    from ..train import distributed, learned, lossless
 
     folder = Path(arguments.run_folder)
-    data = (distributed if distributed.is_run(folder) else learned).export(folder, arguments.note)
-    write_output(arguments.output, data, arguments.force)
+    if lossless.is_run(folder):
+        data, card = lossless.export(folder, arguments.note)
+        _write_with_card(Path(arguments.output), data, card, arguments.force)
+    else:
+        data = (distributed if distributed.is_run(folder) else learned).export(folder, arguments.note)
+        write_output(arguments.output, data, arguments.force)
     print(
         f"{arguments.output}: {len(data)} bytes, model {hashlib.sha256(data).hexdigest()[:16]}",
         file=sys.stderr,
     )
     return 0
+
+
+def _write_with_card(path: Path, data: bytes, card: str, force: bool) -> None:
+    """Both files or none. Raises FileExistsError unless ``force``."""
+    beside = path.with_suffix(".json")
+    if beside == path:
+        raise UsageError(f"{path} is the place of the card; give -o NAME.bin")
+    if not force and beside.exists():
+        raise FileExistsError(f"{beside} exists")
+    write_atomic(path, data, overwrite=force)
+    write_atomic(beside, card.encode(), overwrite=force)

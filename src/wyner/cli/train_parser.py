@@ -19,9 +19,17 @@ def add_train(commands: Commands, add_command: AddCommand) -> None:
     )
     add_training(distributed, "folder that the configuration's paths start at, such as $WYNER_DATA")
     distributed.add_argument("--model", metavar="KIND", help="ndic, attention, aligned or dsin")
+    lossless = add_command(inner, "lossless", "train.lossless", "train the network of the lossless codec")
+    add_training(lossless, "folder of pictures, or tar file of them")
     export = add_command(inner, "export", "train.export", "make the file of a model that codecs take")
-    export.add_argument("run_folder", metavar="DIR", help="folder of a run of train learned or distributed")
-    export.add_argument("-o", dest="output", required=True, metavar="FILE", help="NAME.safetensors")
+    export.add_argument("run_folder", metavar="DIR", help="folder of a run of one of these trainings")
+    export.add_argument(
+        "-o",
+        dest="output",
+        required=True,
+        metavar="FILE",
+        help="NAME.safetensors, or of lossless NAME.bin, with NAME.json beside it",
+    )
     export.add_argument("--note", default="", metavar="TEXT", help="for its card: data, licences, purpose")
     export.add_argument("-f", "--force", action="store_true", help="overwrite an existing file")
 

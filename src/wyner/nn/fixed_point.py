@@ -68,7 +68,7 @@ class Conv(nn.Conv2d):
 
 
 class Spread(nn.Module):
-    """A transposed convolution, kernel 2, stride 2: a 1x1 layer to four outputs for each, then depth to space."""
+    """A transposed convolution, kernel 2, stride 2: a 1x1 layer to four outputs each, then depth to space."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ def relu(x: Tensor) -> Tensor:
 
 
 class DoubleConv(nn.Module):
-    """Two 3x3 layers, each with RMS norm and ReLU; where inputs and outputs are as many, added to its input."""
+    """Two 3x3 layers, each with RMS norm and ReLU; added to the input where it has as many channels."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -137,7 +137,9 @@ class Attention(nn.Module):
         mask = None
         if down or right:
             valid = F.pad(torch.ones(height, width, dtype=torch.bool, device=x.device), (0, right, 0, down))
-            valid = valid.view(rows, window, columns, window).transpose(1, 2).reshape(1, rows * columns, 1, 1, -1)
+            valid = (
+                valid.view(rows, window, columns, window).transpose(1, 2).reshape(1, rows * columns, 1, 1, -1)
+            )
             mask = valid.expand(batch, -1, -1, -1, -1).flatten(0, 1)
         # The scores are powers of two: e^(s log 2).
         mixed = F.scaled_dot_product_attention(q, k, v, mask, scale=0.6931471805599453 * 2.0**-2)

@@ -1,7 +1,7 @@
 """The network of the lossless codec (docs/spec/lossless.md): what it knows of pixels before they are coded.
 
-A picture of Y, Co, Cg is cut into its four phases, each of half the size: a is the even pixels of even rows and
-a picture to be coded in the same way before; d, h, v are coded in this order, each from those before it:
+A picture of Y, Co, Cg is cut into its four phases, each of half the size: a is the even pixels of even rows,
+and a picture to be coded in the same way before; d, h, v are coded in this order, each from those before it:
 
     a h     a --- UNet with attention ------------------ context
     v d     a ------------- features --- context --- trunk_d --- Y (two halves of a checkerboard), Co, Cg
@@ -9,8 +9,8 @@ a picture to be coded in the same way before; d, h, v are coded in this order, e
             a, d, h ------- features --- context --- trunk_v --- ...
 
 A channel is coded once those before it are known in the whole phase, and its head sees them around each
-position. Every sample has a mixture of logistic distributions (Salimans et al. 2017). Levels share the weights
-(the recursion of Zhang et al., LC-FDNet 2022, and of SReC, Cao et al. 2020, has others at each).
+position. Every sample has a mixture of logistic distributions (Salimans et al. 2017). Levels share the
+weights (the recursion of Zhang et al., LC-FDNet 2022, and of SReC, Cao et al. 2020, has others at each).
 """
 
 from __future__ import annotations
@@ -33,7 +33,11 @@ PHASES = ("d", "h", "v")
 NEIGHBOURS: dict[str, tuple[tuple[str, range, range], ...]] = {
     "d": (("a", range(-1, 3), range(-1, 3)),),
     "h": (("a", range(-1, 2), range(-1, 3)), ("d", range(-2, 2), range(-1, 2))),
-    "v": (("a", range(-1, 3), range(-1, 2)), ("d", range(-1, 2), range(-2, 2)), ("h", range(-1, 3), range(-2, 2))),
+    "v": (
+        ("a", range(-1, 3), range(-1, 2)),
+        ("d", range(-1, 2), range(-2, 2)),
+        ("h", range(-1, 3), range(-2, 2)),
+    ),
 }
 """Of each phase, the known samples within three pixels: rows and columns in the grid of each known phase."""
 NEAREST: dict[str, tuple[tuple[str, int, int], ...]] = {
@@ -60,8 +64,9 @@ class Sizes:
 class Known:
     """What the known samples say of a phase: all (B, ..., h, w), in grey levels.
 
-    base: (B, 3, h, w), the mean of the nearest. spread: (B, 3, h, w), the mean distance from it, and a quarter.
-    features: (B, 3 * neighbours + 6, h, w), differences from the base over the spread, its logarithm, the base.
+    base: (B, 3, h, w), the mean of the nearest. spread: (B, 3, h, w), the mean distance from it, and a
+    quarter. features: (B, 3 * neighbours + 6, h, w), differences from the base over the spread, its
+    logarithm, the base.
     """
 
     base: Tensor
@@ -80,7 +85,7 @@ def phases_of(level: Tensor) -> dict[str, Tensor]:
 
 
 def known_of(phase: str, planes: dict[str, Tensor], dtype: torch.dtype = torch.float32) -> Known:
-    """planes: the phases before this one at least, (B, 3, h, w) float32 of integers. dtype: of the features."""
+    """planes: at least the phases before this one, (B, 3, h, w) float32 of integers. dtype: of features."""
     height, width = planes["a"].shape[-2:]
     padded = {name: F.pad(p, (MARGIN,) * 4, mode="replicate") for name, p in planes.items()}
 
@@ -89,7 +94,8 @@ def known_of(phase: str, planes: dict[str, Tensor], dtype: torch.dtype = torch.f
 
     base = torch.stack([shifted(*place) for place in NEAREST[phase]]).sum(0) / 4
     samples = torch.stack(
-        [shifted(name, dy, dx) for name, rows, columns in NEIGHBOURS[phase] for dy in rows for dx in columns], 1
+        [shifted(name, dy, dx) for name, rows, columns in NEIGHBOURS[phase] for dy in rows for dx in columns],
+        1,
     )
     differences = samples - base[:, None]
     spread = differences.abs().mean(1) + 0.25
@@ -204,8 +210,8 @@ class Lossless(nn.Module):
     def forward(self, pixels: Tensor, level: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """pixels: (B, 3, H, W) float32 of integers Y 0..255, Co, Cg -255..255, H and W multiples of 8.
 
-        level: (B). dtype: of the layers' numbers, but for the parameters of distributions. Returns bits (B, 3),
-        of Y, Co and Cg of phases d, h and v.
+        level: (B). dtype: of the layers' numbers, but for the parameters of distributions. Returns bits
+        (B, 3), of Y, Co and Cg of phases d, h and v.
         """
         planes = phases_of(pixels)
         with torch.no_grad():
@@ -226,6 +232,7 @@ class Lossless(nn.Module):
 
     def _phase(self, phase: str, known: Known, context: Tensor, samples: Tensor, level: Tensor) -> Tensor:
         trunk = self.trunks[phase]
+        assert isinstance(trunk, Trunk)
         state = trunk(known.features, context, level)
         with torch.no_grad():
             residuals = limited((samples - known.base) / known.spread, VALUE_BITS).to(state.dtype)

@@ -2,7 +2,8 @@
 
     x --- down, down, down --- round --- z --- attention --- up, up, up --- distributions of x
 
-It is what the shipped network is measured against, and no codec of the package.
+It is what the shipped network is measured against, and no codec of the package. What RMS norm forgets, how
+bright a place is, goes around it: layers that change resolution have none, and blocks add to their input.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .fixed_point import Attention, Conv, DoubleConv, Spread, norm_relu
+from .fixed_point import Attention, Conv, DoubleConv, Spread, relu
 from .lossless import CHANNELS, MIXTURE, mixture_bits
 
 WIDTHS = (48, 64, 96, 128)
@@ -29,28 +30,30 @@ class Plain(nn.Module):
         super().__init__()
         a, b, c, d = WIDTHS
         self.stem = Conv(CHANNELS, a, 3)
-        self.down = nn.ModuleList([DoubleConv(a, a), DoubleConv(a, b), DoubleConv(b, c), DoubleConv(c, d)])
+        self.down = nn.ModuleList([Conv(a, b, gain=1.4), Conv(b, c, gain=1.4), Conv(c, d, gain=1.4)])
+        self.blocks = nn.ModuleList([DoubleConv(b, b), DoubleConv(c, c), DoubleConv(d, d)])
         self.to_z = Conv(d, LATENTS, gain=4.0)
         self.from_z = Conv(LATENTS, d)
         self.attention = Attention(d)
         self.spread = nn.ModuleList([Spread(d, c), Spread(c, b), Spread(b, a)])
         self.up = nn.ModuleList([DoubleConv(c, c), DoubleConv(b, b), DoubleConv(a, a)])
-        self.out = Conv(a, CHANNELS * 3 * MIXTURE, 3, gain=0.1)
+        self.out = Conv(a, CHANNELS * 3 * MIXTURE, gain=0.1)
         self.z_place = nn.Parameter(torch.zeros(LATENTS, 1, 1))
-        self.z_log_scale = nn.Parameter(torch.zeros(LATENTS, 1, 1))
+        # About as wide as z is, so that it costs little to begin with: else z vanishes before it is of use.
+        self.z_log_scale = nn.Parameter(torch.full((LATENTS, 1, 1), 2.0))
 
     def analysed(self, pixels: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """pixels (B, 3, H, W), H and W multiples of 8, of integers Y, Co, Cg: z (B, LATENTS, H/8, W/8) float32."""
+        """Integers Y, Co, Cg (B, 3, H, W), H and W multiples of 8: z (B, LATENTS, H/8, W/8) float32."""
         x = (pixels / 64).to(dtype, memory_format=torch.channels_last)
-        x = norm_relu(self.stem(x))
-        for number, block in enumerate(self.down):
-            x = block(F.max_pool2d(x, 2) if number else x)
+        x = relu(self.stem(x))
+        for down, block in zip(self.down, self.blocks, strict=True):
+            x = block(relu(down(F.avg_pool2d(x, 2))))
         z: Tensor = self.to_z(x).float().clamp(-Z_LIMIT, Z_LIMIT)
         return z + (z.detach().round() - z.detach())
 
     def params(self, z: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """z to parameters of mixtures (B, 3, 3 * MIXTURE, H, W) float32, of base 0 and spread PIXEL_SPREAD."""
-        x = self.attention(norm_relu(self.from_z(z.to(dtype) / 4)))
+        """z to parameters (B, 3, 3 * MIXTURE, H, W) float32 of ``mixture_bits``, of spread PIXEL_SPREAD."""
+        x = self.attention(relu(self.from_z(z.to(dtype) / 4)))
         for spread, block in zip(self.spread, self.up, strict=True):
             x = block(spread(x))
         found: Tensor = self.out(x).float()

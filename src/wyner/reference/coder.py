@@ -64,12 +64,12 @@ def decode_symbols(
     distribution(i): edges of symbol i, out of 2^bits, and how many it has.
     Raises CorruptError.
     """
-    streams, position = _varint(data, 0)
+    streams, position = varint(data, 0)
     if not 1 <= streams <= min(65536, max(count, 1)):
         raise CorruptError("the number of streams is out of range")
     sizes = []
     for _ in range(streams - 1):
-        size, position = _varint(data, position)
+        size, position = varint(data, position)
         sizes.append(size)
     starts = list(accumulate(sizes, initial=position))
     if starts[-1] > len(data):
@@ -82,7 +82,7 @@ def decode_symbols(
     return symbols
 
 
-def _varint(data: bytes, position: int) -> tuple[int, int]:
+def varint(data: bytes, position: int) -> tuple[int, int]:
     """A number of at most 9 bytes, 7 bits each, and the position after it."""
     value = 0
     for i, byte in enumerate(data[position : position + 9]):

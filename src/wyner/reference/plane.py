@@ -47,7 +47,7 @@ class Bits:
         return self._models[name].decode(self._decoder)
 
 
-def _neighbours(u: list[list[int]], y: int, x: int, width: int) -> dict[str, int]:
+def neighbours(u: list[list[int]], y: int, x: int, width: int) -> dict[str, int]:
     """The symbols around row y, column x, by compass name (section 3)."""
 
     def at(row: int, column: int) -> int:
@@ -106,9 +106,13 @@ class Differences:
         self._top = top
         self._selects = selects
         self._run = [0] * PREDICTORS
-        # By position (y, x); positions outside the picture are never written and give zeros.
+        # By position (y, x); positions outside the picture and skipped ones are not written: zeros.
         self._errors: defaultdict[tuple[int, int], int] = defaultdict(int)
         self._costs: defaultdict[tuple[int, int], list[int]] = defaultdict(lambda: [0] * PREDICTORS)
+
+    def skip(self, x: int) -> None:
+        """Pass over the symbol of column x, coded by other means, as if its guess had been right."""
+        self._run = [run >> 1 if x else 0 for run in self._run]
 
     def decode(self, y: int, x: int, p: dict[str, int]) -> int:
         """The symbol at (y, x), given its neighbours."""
@@ -182,7 +186,7 @@ def _decode_symbols(
     for y in range(height):
         u.append([0] * width)
         for x in range(width):
-            u[y][x] = decode(y, x, _neighbours(u, y, x, width))
+            u[y][x] = decode(y, x, neighbours(u, y, x, width))
     return u
 
 

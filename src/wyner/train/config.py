@@ -47,7 +47,10 @@ def from_table(kind: type[T], table: dict[str, Any]) -> T:
     values = {}
     for name, hint in hints.items():
         if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-            values[name] = from_table(hint, table.get(name, {}))
+            inner = table.get(name, {})
+            if not isinstance(inner, dict):
+                raise UsageError(f"{name} must be a table, not {inner!r}")
+            values[name] = from_table(hint, inner)
         elif name in table:
             values[name] = _converted(name, hint, table[name])
     try:

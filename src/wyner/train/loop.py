@@ -33,15 +33,19 @@ class LoopSettings:
     """How to train.
 
     steps: the most. minutes: of training, over all resumes; None for no limit. batch: samples of a step over
-    all ranks. optimiser: "muon" is Muon for weights (out, in, k, k) and Adam for others. rate: reached after
-    ``warmup`` steps; from the fraction ``decay_from`` of the training (of steps or of minutes, whichever is
-    further) it falls linearly to 0. clip: the largest gradient norm. log_every: steps. keep_seconds: the
-    least time between checkpoints.
+    all ranks. optimiser: "muon" is Muon for weights (out, in, k, k) and Adam for others. momenta: of Adam.
+    weight_decay: what such weights lose in a step of Adam, over the rate (Loshchilov and Hutter 2019). rate:
+    reached after ``warmup`` steps; from the fraction ``decay_from`` of the training (of steps or of minutes,
+    whichever is further) it falls linearly to 0. clip: the largest gradient norm. log_every: steps.
+    measure_every: steps, a multiple of log_every, between lines of the log with what the model is measured
+    to be; the last line has it always. keep_seconds: the least time between checkpoints.
     """
 
     steps: int
     batch: int = 8
     optimiser: Literal["adam", "muon"] = "adam"
+    momenta: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.0
     rate: float = 1e-3
     warmup: int = 200
     decay_from: float = 0.5
@@ -49,6 +53,7 @@ class LoopSettings:
     seed: int = 0
     minutes: float | None = None
     log_every: int = 50
+    measure_every: int = 500
     keep_seconds: float = 30.0
 
 
@@ -67,6 +72,8 @@ class Draw:
 
 Objective = Callable[[Draw], dict[str, Tensor]]
 """The means over this rank's samples of what is logged; "loss" among them is what is minimised."""
+Measure = Callable[[], dict[str, float]]
+"""What else is logged now and then; called on rank 0 alone."""
 
 
 def join_ranks(device: str) -> torch.device:
@@ -90,6 +97,7 @@ class Loop:
         settings: LoopSettings,
         folder: Path,
         *,
+        measure: Measure | None = None,
         start: Path | None = None,
         tensorboard: bool = False,
     ) -> None:
@@ -98,6 +106,7 @@ class Loop:
         Raises UsageError for a batch that the ranks cannot share.
         """
         self.model, self.objective, self.settings, self.folder = model, objective, settings, folder
+        self.measure = measure
         self.ranks, self.rank = (dist.get_world_size(), dist.get_rank()) if dist.is_initialized() else (1, 0)
         if settings.batch % self.ranks:
             raise UsageError(f"a batch of {settings.batch} cannot be shared by {self.ranks} processes")
@@ -122,16 +131,20 @@ class Loop:
         """
         begun, kept = time.monotonic() - self.seconds, time.monotonic()
         sums: dict[str, Tensor] = {}
+        logged = self.step
         if self.rank == 0:
             _cut_log(self.folder / LOG, self.step)
-        while (progress := self._progress()) < 1:
+        progress = self._progress()
+        while progress < 1:
             for name, value in self._one_step(progress).items():
                 sums[name] = sums[name] + value if name in sums else value
             self.step += 1
             self.seconds = time.monotonic() - begun
-            if self.step % self.settings.log_every == 0:
-                line = self._log(sums)
-                sums = {}
+            progress = self._progress()
+            if self.step % self.settings.log_every == 0 or progress >= 1:
+                measured = self.step % self.settings.measure_every == 0 or progress >= 1
+                line = self._log(sums, self.step - logged, measured)
+                sums, logged = {}, self.step
                 if report is not None and self.rank == 0:
                     report(line)
                 if time.monotonic() - kept >= self.settings.keep_seconds:
@@ -154,10 +167,15 @@ class Loop:
 
     def _optimisers(self) -> list[torch.optim.Optimizer]:
         """Muon for the weights of convolutions if the settings say so, Adam for what remains."""
-        filters = [p for p in self.parameters if p.ndim == 4 and self.settings.optimiser == "muon"]
-        others = [p for p in self.parameters if not any(p is other for other in filters)]
-        adam = torch.optim.Adam(others, self.settings.rate, fused=self.device.type == "cuda")
-        return [adam, Muon(filters, self.settings.rate)] if filters else [adam]
+        settings = self.settings
+        filters = [p for p in self.parameters if p.ndim == 4]
+        groups: list[dict[str, Any]] = [{"params": [p for p in self.parameters if p.ndim != 4]}]
+        muon = settings.optimiser == "muon" and bool(filters)
+        if not muon:
+            groups.append({"params": filters, "weight_decay": settings.weight_decay})
+        fused = self.device.type == "cuda"
+        adam = torch.optim.AdamW(groups, settings.rate, settings.momenta, weight_decay=0.0, fused=fused)
+        return [adam, Muon(filters, settings.rate)] if muon else [adam]
 
     def _load(self, path: Path, resume: bool) -> None:
         state = torch.load(path, map_location=self.device, weights_only=True)
@@ -210,15 +228,17 @@ class Loop:
         for grad, part in zip(grads, flat.split([grad.numel() for grad in grads]), strict=True):
             grad.copy_(part.view_as(grad))
 
-    def _log(self, sums: dict[str, Tensor]) -> dict[str, Any]:
-        """A line with the means since the last one."""
-        values = torch.stack([value.double() for value in sums.values()]) / self.settings.log_every
+    def _log(self, sums: dict[str, Tensor], steps: int, measured: bool) -> dict[str, Any]:
+        """A line with the means of the steps since the last one."""
+        values = torch.stack([value.double() for value in sums.values()]) / steps
         if self.ranks > 1:
             dist.all_reduce(values)
             values /= self.ranks
         means = dict(zip(sums, values.tolist(), strict=True))
         if not math.isfinite(means["loss"]):
             raise FloatingPointError(f"the loss is not finite near step {self.step}")
+        if measured and self.measure is not None and self.rank == 0:
+            means |= self.measure()
         line = {"step": self.step, "seconds": round(self.seconds, 2), **means}
         if self.rank == 0:
             with (self.folder / LOG).open("a", encoding="utf-8") as log:

@@ -1,222 +1,226 @@
-"""Training of the lossless codec's network: ``python -m wyner.train.lossless --help``."""
+"""Training of the network of the lossless codec, and of the variant that it is measured against."""
 
 from __future__ import annotations
 
-import argparse
+import dataclasses
+import hashlib
 import json
-import math
-import os
-import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..nn.lossless import Lossless
+from .. import _native
+from ..codecs.lossless.model import pack, unpack
+from ..errors import CorruptError, UsageError
+from ..nn.lossless import Lossless, Sizes
+from ..nn.lossless_export import flat, sizes_of
 from ..nn.lossless_plain import Plain
-from .lossless_data import LEVEL_ODDS, Batch, Crops
-from .muon import Muon
+from .config import from_table
+from .loop import CHECKPOINT, LOG, Draw, Loop, LoopSettings, join_ranks
+from .lossless_data import LEVEL_ODDS, Batch, Crops, read_sources
 
-HELD_OUT = 16
-"""One picture in so many, by name, is not trained on and measures progress."""
-
-WARM_UP = 200
-"""Steps in which the learning rate rises."""
-WARM_STEPS = 3
-"""Steps before a graph is recorded, in which libraries choose their kernels."""
+MULTIPLE = 8
+"""What the sides of crops are multiples of."""
+CODED_PART = 0.75
+"""Of a level's samples, those that the network codes; the others are the next level."""
 
 
-def split_files(folder: Path) -> tuple[list[Path], list[Path]]:
-    """The pictures of a folder and those below it: to train on, and to measure with."""
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".png", ".webp", ".jpg", ".jpeg"))
-    return [p for i, p in enumerate(files) if i % HELD_OUT], files[::HELD_OUT]
+@dataclass(frozen=True)
+class ModelConfig:
+    """network: "lossless", the codec's, of these ``sizes``, or "plain" (``wyner.nn.lossless_plain``)."""
+
+    network: Literal["lossless", "plain"] = "lossless"
+    sizes: Sizes = field(default_factory=Sizes)
 
 
-def rate(progress: float, steps: int, peak: float) -> float:
-    """Learning rate: up over WARM_UP steps, then a cosine to nothing at progress 1."""
-    return peak * min(1.0, (steps + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+@dataclass(frozen=True)
+class TrainConfig:
+    """only: train the parameters whose names begin so, such as "trunks". crop: pixels a side, multiple of 8.
+
+    coarse_chroma: the part of crops at full resolution that get chroma of half the resolution, as most
+    pictures of the world have had. measured: batches of held-out crops in a measurement. half_precision:
+    layers in bfloat16, on devices other than the CPU.
+    """
+
+    only: str = ""
+    crop: int = 128
+    coarse_chroma: float = 0.4
+    measured: int = 8
+    half_precision: bool = True
 
 
-MODELS = {"lossless": (Lossless, LEVEL_ODDS, 0.75), "plain": (Plain, (1.0,), 1.0)}
-"""Of each model: its class, how often it sees each level, and the part of a level's samples that it codes."""
+@dataclass(frozen=True)
+class LosslessConfig:
+    """A whole training; a TOML file has one table for each field."""
+
+    model: ModelConfig
+    train: TrainConfig
+    loop: LoopSettings
+
+    @staticmethod
+    def of(tables: dict[str, Any]) -> LosslessConfig:
+        """From the tables of a file. Raises UsageError for names and values that do not fit."""
+        return from_table(LosslessConfig, tables)
 
 
-class Trainer:
-    """AdamW on random crops until the time or the steps are over; ``state`` lets it go on."""
+def make_network(config: ModelConfig) -> Lossless | Plain:
+    """A network before training, from PyTorch's generator."""
+    return Lossless(config.sizes) if config.network == "lossless" else Plain()
 
-    def __init__(self, crops: Crops, held_out: Crops, args: argparse.Namespace) -> None:
-        torch.manual_seed(args.seed)
-        self.device = args.device
-        on_gpu = args.device != "cpu"
-        self.dtype = torch.bfloat16 if on_gpu else torch.float32
-        kind, _, self.part = MODELS[args.model]
-        self.network: nn.Module = kind().to(self.device)
-        if on_gpu:
-            self.network = self.network.to(memory_format=torch.channels_last)
-        if args.start is not None:
-            self.network.load_state_dict(torch.load(args.start, map_location=self.device, weights_only=True)["network"])
-        for name, parameter in self.network.named_parameters():
-            parameter.requires_grad_(name.startswith(args.only))
-        trained = [p for p in self.network.parameters() if p.requires_grad]
-        decayed, plain = [p for p in trained if p.ndim == 4], [p for p in trained if p.ndim != 4]
-        start = torch.tensor(args.rate, device=self.device) if on_gpu else args.rate
-        self.optimisers: list[torch.optim.Optimizer] = []
-        if args.muon:
-            self.optimisers.append(Muon(decayed, start))
-            decayed = []
-        self.optimisers.append(
-            torch.optim.AdamW(
-                [{"params": decayed, "weight_decay": 1e-3}, {"params": plain, "weight_decay": 0.0}],
-                lr=start.clone() if isinstance(start, Tensor) else start,
-                betas=(0.9, 0.99),
-                capturable=on_gpu,
-            )
-        )
-        self.crops, self.held_out, self.args = crops, held_out, args
-        self.step, self.spent = 0, 0.0
-        self.graph: torch.cuda.CUDAGraph | None = None
 
-    def state(self) -> dict[str, object]:
-        return {
-            "step": self.step,
-            "spent": self.spent,
-            "network": self.network.state_dict(),
-            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
-        }
+class Objective:
+    """Bits per sub-pixel of random crops, each level weighed by its part of a picture's samples."""
 
-    def resume(self, state: dict[str, Any]) -> None:
-        self.step, self.spent = state["step"], state["spent"]
-        self.network.load_state_dict(state["network"])
-        for optimiser, kept in zip(self.optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(kept)
+    def __init__(
+        self, network: Lossless | Plain, crops: Crops, held_out: Crops, config: LosslessConfig
+    ) -> None:
+        self.network, self.crops, self.held_out, self.config = network, crops, held_out, config
+        half = config.train.half_precision and crops.device.type != "cpu"
+        self.dtype = torch.bfloat16 if half else torch.float32
+        self.part = CODED_PART if isinstance(network, Lossless) else 1.0
 
-    def rates(self, batch: Batch) -> Tensor:
-        """Bits per sub-pixel (B, 3), of Y, Co and Cg."""
-        samples = batch.pixels.shape[-1] * batch.pixels.shape[-2] * self.part
-        bits: Tensor = self.network(batch.pixels, batch.level, self.dtype)
-        return bits / samples
-
-    def _update(self, batch: Batch) -> Tensor:
-        self.network.zero_grad(set_to_none=True)
-        loss = (self.rates(batch) * batch.weight[:, None]).mean()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        for optimiser in self.optimisers:
-            optimiser.step()
-        return loss.detach()
-
-    def _set_rate(self, value: float) -> None:
-        for group in (group for optimiser in self.optimisers for group in optimiser.param_groups):
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(value)
-            else:
-                group["lr"] = value
-
-    def train_step(self, progress: float) -> Tensor:
-        """One step; on a GPU the third and later ones replay a recorded graph, which has no launches to wait for."""
-        batch = self.crops.batch(self.step, self.args.batch)
-        self._set_rate(rate(progress, self.step, self.args.rate))
-        if self.args.graph and self.graph is None and self.step >= WARM_STEPS:
-            self._record(batch)
-        if self.graph is None:
-            loss = self._update(batch)
-        else:
-            for into, new in zip(self.given, (batch.pixels, batch.level, batch.weight), strict=True):
-                into.copy_(new)
-            self.graph.replay()
-            loss = self.loss
-        self.step += 1
-        return loss
-
-    def _record(self, batch: Batch) -> None:
-        self.given = (batch.pixels.clone(), batch.level.clone(), batch.weight.clone())
-        static = Batch(*self.given)
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(2):
-                self._update(static)
-        torch.cuda.current_stream().wait_stream(stream)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            self.loss = self._update(static)
-        self.graph = graph
+    def __call__(self, draw: Draw) -> dict[str, Tensor]:
+        """Means over this rank's crops: of all samples, and of those of Y, Co and Cg."""
+        y, co, cg = self._rates(self.crops.batch(draw))
+        return {"loss": (y + co + cg) / 3, "y": y, "co": co, "cg": cg}
 
     @torch.no_grad()
-    def measure(self, batches: int = 8) -> dict[str, object]:
-        """Bits per sub-pixel of held-out pictures: of all, and of Y, Co, Cg."""
-        total = torch.zeros(3, device=self.device)
-        for number in range(batches):
-            batch = self.held_out.batch(number, self.args.batch)
-            total += (self.rates(batch) * batch.weight[:, None]).mean(0) / batches
-        return {"held_out_bpsp": float(total.mean()), "channels": [round(float(t), 4) for t in total]}
+    def measure(self) -> dict[str, float]:
+        """The same of held-out pictures, always of the same crops."""
+        total = torch.zeros(3, device=self.crops.device)
+        batch, count = self.config.loop.batch, self.config.train.measured
+        for number in range(count):
+            draw = Draw(np.random.default_rng((self.config.loop.seed, number)), batch, slice(0, batch))
+            total += self._rates(self.held_out.batch(draw)) / count
+        names = ("held_out_y", "held_out_co", "held_out_cg")
+        return {"held_out_bpsp": float(total.mean()), **dict(zip(names, total.tolist(), strict=True))}
+
+    def _rates(self, batch: Batch) -> Tensor:
+        """Bits per sub-pixel (3)."""
+        samples = batch.pixels[0, 0].numel() * self.part
+        bits: Tensor = self.network(batch.pixels, batch.level, self.dtype)
+        return (bits * batch.weight[:, None]).mean(0) / samples
 
 
-def save(path: Path, state: dict[str, object]) -> None:
-    torch.save(state, path.with_suffix(".part"))
-    os.replace(path.with_suffix(".part"), path)
+def train(
+    config: LosslessConfig,
+    data: list[Path],
+    folder: Path,
+    *,
+    device: str = "cpu",
+    start: Path | None = None,
+    tensorboard: bool = False,
+    report: Callable[[dict[str, Any]], None] | None = None,
+) -> Lossless | Plain:
+    """Train in a folder, which keeps config.json, the checkpoint and the log; returns the network.
+
+    data: folders and tar shards of pictures, one in ``HELD_OUT`` of which only measures. start: checkpoint of
+    a network of these sizes whose weights to begin with. report: called with each line of the log. Raises as
+    ``read_sources``, ``Crops`` and ``Loop``, and UsageError for settings that do not fit.
+    """
+    if config.train.crop % MULTIPLE:
+        raise UsageError(f"train.crop must be a multiple of {MULTIPLE}")
+    place = join_ranks(device)
+    torch.backends.cudnn.benchmark = True  # shapes never change
+    torch.manual_seed(config.loop.seed)
+    network = make_network(config.model).to(place)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if start is not None:
+        network.load_state_dict(torch.load(start, map_location=place, weights_only=True)["model"])
+    _freeze_others(network, config.train.only)
+    objective = Objective(network, *_crops(config, data, place), config)
+    loop = Loop(network, objective, config.loop, folder, measure=objective.measure, tensorboard=tensorboard)
+    if loop.rank == 0:
+        (folder / "config.json").write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n")
+    loop.run(report)
+    return network
 
 
-def train(trainer: Trainer, out: Path, args: argparse.Namespace) -> None:
-    began, limit = time.monotonic(), args.minutes * 60
-    before = trainer.spent
-    marked, recent = time.monotonic(), []
-    with (out / "log.jsonl").open("a") as log:
-        while trainer.spent < limit and trainer.step < args.steps:
-            progress = max(trainer.spent / limit, trainer.step / args.steps)
-            loss = trainer.train_step(progress)
-            if trainer.step % 20 == 0:
-                recent.append(float(loss))
-            trainer.spent = before + time.monotonic() - began
-            if time.monotonic() - marked > args.every or trainer.spent >= limit or trainer.step == args.steps:
-                marked = time.monotonic()
-                line = {
-                    "step": trainer.step, "seconds": round(trainer.spent, 1),
-                    "loss": sum(recent) / len(recent) if recent else float(loss), **trainer.measure(),
-                }
-                recent = []
-                print(json.dumps(line), file=log, flush=True)
-                print(json.dumps(line), flush=True)
-                save(out / "checkpoint.pt", trainer.state())
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", choices=sorted(MODELS), default="lossless")
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--steps", type=int, default=10**9)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--size", type=int, default=128)
-    parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--every", type=float, default=30)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--muon", action="store_true")
-    parser.add_argument("--graph", action="store_true")
-    parser.add_argument("--start", type=Path, help="a checkpoint whose weights to begin with")
-    parser.add_argument("--only", default="", help="train only the parameters whose names begin so")
-    parser.add_argument("--few", type=int, default=0)
-    args = parser.parse_args()
-    torch.set_float32_matmul_precision("high")
-    torch.backends.cudnn.benchmark = True
-    args.out.mkdir(parents=True, exist_ok=True)
-    files, held_out = split_files(args.data)
-    if args.few:
-        files, held_out = files[:: len(files) // args.few], held_out[:: max(1, len(held_out) // 6)]
-    odds = MODELS[args.model][1]
-    trainer = Trainer(
-        Crops(files, args.device, size=args.size, seed=args.seed, odds=odds),
-        Crops(held_out, args.device, size=args.size, seed=args.seed + 1, odds=odds),
-        args,
+def _crops(config: LosslessConfig, data: list[Path], device: torch.device) -> tuple[Crops, Crops]:
+    """To train on, and held out: these as they are."""
+    trained, held_out = read_sources(data)
+    odds = LEVEL_ODDS if config.model.network == "lossless" else (1.0,)
+    size = config.train.crop
+    return (
+        Crops(trained, size, device, odds=odds, coarse_chroma=config.train.coarse_chroma),
+        Crops(held_out, size, device, odds=odds),
     )
-    checkpoint = args.out / "checkpoint.pt"
-    if checkpoint.exists():
-        trainer.resume(torch.load(checkpoint, map_location=args.device, weights_only=True))
-    train(trainer, args.out, args)
 
 
-if __name__ == "__main__":
-    main()
+def _freeze_others(network: nn.Module, only: str) -> None:
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(name.startswith(only))
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        parts = ", ".join(name for name, _ in network.named_children())
+        raise UsageError(f"no parameter's name begins with {only!r}; there are: {parts}")
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is that of a run of this training."""
+    try:
+        return "network" in json.loads((folder / "config.json").read_text(encoding="utf-8"))["model"]
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def restore(folder: Path) -> Lossless | Plain:
+    """The network that a run has come to. Raises UsageError when something is missing."""
+    return _restored(*_read_run(folder))
+
+
+def export(folder: Path, note: str = "") -> tuple[bytes, str]:
+    """The file of the network (docs/spec/lossless.md, section 9) that a run has come to, and its card, JSON.
+
+    note: for the card, such as what it was trained on. Raises UsageError when something is missing, when the
+    network is not that of the codec, and when its integers would be too large.
+    """
+    tables, state = _read_run(folder)
+    network = _restored(tables, state)
+    if not isinstance(network, Lossless):
+        raise UsageError("this network is for measurements; no codec takes it")
+    try:
+        data = pack(sizes_of(network), *flat(network))
+        _native.LosslessModel(*unpack(data))
+    except (ValueError, CorruptError) as error:
+        raise UsageError(f"no decoder can hold this network: {error}") from None
+    card = {
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "bytes": len(data),
+        "sizes": dataclasses.asdict(network.sizes),
+        "note": note,
+        "steps": state["step"],
+        "minutes": round(state["seconds"] / 60, 1),
+        "last": _last_line(folder, state["step"]),
+        **{name: tables[name] for name in ("train", "loop")},
+    }
+    return data, json.dumps(card, indent=2) + "\n"
+
+
+def _read_run(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The tables of the configuration, and what the checkpoint holds."""
+    try:
+        tables = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return tables, torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise UsageError(f"{folder} is not the folder of a run: {error}") from None
+
+
+def _last_line(folder: Path, step: int) -> dict[str, Any]:
+    """Of the log, up to a step: a training that goes on may be ahead of its checkpoint."""
+    try:
+        lines = (folder / LOG).read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise UsageError(f"{folder} has no log: {error}") from None
+    found = [line for line in map(json.loads, lines) if line["step"] <= step]
+    return found[-1] if found else {}
+
+
+def _restored(tables: dict[str, Any], state: dict[str, Any]) -> Lossless | Plain:
+    network = make_network(LosslessConfig.of(tables).model)
+    network.load_state_dict(state["model"])
+    return network

@@ -21,7 +21,7 @@ _ITERATIONS = 5
 class Muon(torch.optim.Optimizer):
     """Muon for parameters (A, B, k, k), taken as matrices of A rows."""
 
-    def __init__(self, parameters: Sequence[nn.Parameter], rate: float | Tensor) -> None:
+    def __init__(self, parameters: Sequence[nn.Parameter], rate: float) -> None:
         super().__init__(parameters, {"lr": rate})
 
     @torch.no_grad()
@@ -38,7 +38,7 @@ class Muon(torch.optim.Optimizer):
             ahead = torch._foreach_lerp(gradients, momenta, MOMENTUM)
             updates = orthogonalised([a.flatten(1) for a in ahead])
             for parameter, update in zip(parameters, updates, strict=True):
-                scale = group["lr"] * (RMS * max(update.shape) ** 0.5)  # a tensor where steps are recorded
+                scale = group["lr"] * (RMS * max(update.shape) ** 0.5)
                 parameter.sub_(update.reshape(parameter.shape) * scale)
 
 

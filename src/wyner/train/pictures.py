@@ -17,25 +17,48 @@ from ..errors import UsageError
 from .loop import Draw
 
 
-def read_pictures(sources: list[Path], least_side: int = 1) -> list[Tensor]:
-    """The pictures of folders, with their sub-folders, and of tar shards: uint8 RGB (3, H, W), in name order.
+def open_pictures(sources: list[Path]) -> Iterator[Image.Image]:
+    """The pictures of folders, with their sub-folders, and of tar shards, in name order.
 
-    A folder may hold shards. Files that are not pictures and pictures with a side below ``least_side`` are
-    left out; transparency is dropped. Raises UsageError when a source is missing or nothing is left.
+    Each is open until the next is asked for. A folder may hold shards. Files that are not pictures are left
+    out. Raises UsageError when a source is missing.
     """
-    found = []
     for source in sources:
         for data in _files(source):
             try:
                 with Image.open(io.BytesIO(data)) as opened:
-                    picture = np.asarray(opened.convert("RGB"))
+                    yield opened
             except UnidentifiedImageError:
                 continue
-            if min(picture.shape[:2]) >= least_side:
-                found.append(torch.from_numpy(picture.transpose(2, 0, 1).copy()))
+
+
+def to_tensor(picture: Image.Image) -> Tensor:
+    """uint8 RGB (3, H, W); transparency is dropped."""
+    return torch.from_numpy(np.asarray(picture.convert("RGB")).transpose(2, 0, 1).copy())
+
+
+def read_pictures(sources: list[Path], least_side: int = 1) -> list[Tensor]:
+    """What ``open_pictures`` finds, as of ``to_tensor``, but for pictures with a side below ``least_side``.
+
+    Raises UsageError when a source is missing or nothing is left.
+    """
+    found = [to_tensor(picture) for picture in open_pictures(sources) if min(picture.size) >= least_side]
     if not found:
         raise UsageError(f"no pictures of {least_side} pixels a side in {', '.join(map(str, sources))}")
     return found
+
+
+def cut(picture: Tensor, size: int, place: npt.NDArray[np.float64], turn: int, step: int = 1) -> Tensor:
+    """Every ``step``-th pixel of a square of (C, H, W), turned and mirrored: (C, size, size).
+
+    place: in 0..1, below 1, of its top and left among those possible. turn: 0..7. The sides of the picture
+    are at least (size - 1) * step + 1.
+    """
+    span = (size - 1) * step + 1
+    top, left = (int(p * (n - span + 1)) for p, n in zip(place, picture.shape[1:], strict=True))
+    crop = picture[:, top : top + span : step, left : left + span : step]
+    mirrored = crop.flip([d for d in (1, 2) if turn & d])
+    return mirrored.transpose(1, 2) if turn & 4 else mirrored
 
 
 def _files(source: Path) -> Iterator[bytes]:
@@ -69,13 +92,7 @@ class Crops:
         places = draw.rng.random((draw.batch, 2))
         turns = draw.rng.integers(0, 8, draw.batch)
         crops = [
-            self._crop(self.pictures[chosen[k]], places[k], int(turns[k]))
+            cut(self.pictures[chosen[k]], self.size, places[k], int(turns[k]))
             for k in range(*draw.rows.indices(draw.batch))
         ]
         return torch.stack(crops).float() / 255
-
-    def _crop(self, picture: Tensor, place: npt.NDArray[np.float64], turn: int) -> Tensor:
-        top, left = (int(p * (n - self.size + 1)) for p, n in zip(place, picture.shape[1:], strict=True))
-        crop = picture[:, top : top + self.size, left : left + self.size]
-        mirrored = crop.flip([d for d in (1, 2) if turn & d])
-        return mirrored.transpose(1, 2) if turn & 4 else mirrored

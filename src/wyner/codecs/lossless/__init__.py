@@ -90,7 +90,9 @@ def _network(rest: bytes) -> model.Network:
         raise CorruptError("the payload ends before the name of its network")
     network = model.shipped()
     if network.name != name:
-        raise UnsupportedError(f"the file needs the network {name.hex()}; this version of wyner has {network.name.hex()}")
+        raise UnsupportedError(
+            f"the file needs the network {name.hex()}; this version of wyner has {network.name.hex()}"
+        )
     return network
 
 

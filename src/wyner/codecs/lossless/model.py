@@ -1,4 +1,4 @@
-"""The network of the lossless codec as it is shipped: its integers in a file, and a card that describes them."""
+"""The network of the lossless codec as it is shipped: its integers in a file, and a card about them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ...errors import CorruptError
 FILE = "lossless"
 NAME_BYTES = 8
 SIZES = 7
-"""Numbers that say how large a network is: channels at full, half and quarter size, of heads; blocks of three trunks."""
+"""How large a network is: channels at full, half and quarter size, and of heads; blocks of three trunks."""
 WEIGHT_LIMIT = 32767
 Report = Callable[[float], None]
 
@@ -44,29 +44,27 @@ def shipped() -> Network:
     return Network(digest[:NAME_BYTES], _native.LosslessModel(*unpack(data)))
 
 
-def pack(
-    sizes: tuple[int, ...], weights: npt.NDArray[np.int16], biases: npt.NDArray[np.int32]
-) -> bytes:
+def pack(sizes: tuple[int, ...], weights: npt.NDArray[np.int16], biases: npt.NDArray[np.int32]) -> bytes:
     """The file of a network (docs/spec/lossless.md, section 9)."""
     rows = _rows(len(weights))
     spreads = np.array([np.abs(weights[row].astype(np.float64)).mean() for row in rows])
     scales = coder.scale_index(np.maximum(spreads, 0.1))
-    model = _laplace(scales, len(weights))
+    coded = coder.encode(weights.astype(np.int32), _laplace(scales, len(weights)))
     head = np.array([*sizes, len(weights), len(biases)], "<u4").tobytes()
-    return head + biases.astype("<i4").tobytes() + scales.tobytes() + coder.encode(weights.astype(np.int32), model)
+    return head + biases.astype("<i4").tobytes() + scales.tobytes() + coded
 
 
 def unpack(data: bytes) -> tuple[tuple[int, ...], npt.NDArray[np.int16], npt.NDArray[np.int32]]:
     """Sizes, weights and biases of a file that is known to be whole."""
     numbers = np.frombuffer(data, "<u4", SIZES + 2)
-    sizes, (weight_count, bias_count) = tuple(int(n) for n in numbers[:SIZES]), (int(n) for n in numbers[SIZES:])
+    *sizes, weight_count, bias_count = (int(n) for n in numbers)
     at = numbers.nbytes
     biases = np.frombuffer(data, "<i4", bias_count, at).astype(np.int32)
     at += 4 * bias_count
     count = len(_rows(weight_count))
     scales = np.frombuffer(data, np.uint8, count, at)
     weights = coder.decode(data[at + count :], _laplace(scales, weight_count))
-    return sizes, weights.astype(np.int16), biases
+    return tuple(sizes), weights.astype(np.int16), biases
 
 
 ROW = 64

@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+from skimage import data
+
+pytest.importorskip("wyner._native", reason="the native extension is not built")
+
+from wyner import io
+from wyner.cli import main
+from wyner.image import Image
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty working folder with a photograph in it, and one of 16 bits with alpha and a profile."""
+    monkeypatch.chdir(tmp_path)
+    photo = data.astronaut()[60:90, 160:200]
+    io.write("a.png", Image.from_array(photo))
+    deep = np.dstack([photo.astype(np.uint16) * 255 + 7, photo[:, :, :1].astype(np.uint16) * 257])
+    image = Image.from_array(deep)
+    io.write("b.png", Image(image.pixels, image.alpha, icc=bytes(range(200))))
+    return tmp_path
+
+
+def test_encode_and_decode(folder, capsys):
+    assert main(["encode", "--lossless", "--hash", "a.png", "b.png"]) == 0
+    assert main(["test", "a.wyn", "b.wyn"]) == 0
+    for name in "ab":
+        assert main(["decode", f"{name}.wyn", "-o", f"{name}2.png"]) == 0
+        assert io.read(f"{name}2.png") == io.read(f"{name}.png")
+    assert main(["info", "a.wyn"]) == 0
+    assert "lossless version 1" in capsys.readouterr().out
+    assert main(["compare", "a.png", "a.wyn"]) == 0
+    assert "inf dB" in capsys.readouterr().out
+    assert (folder / "a.wyn").stat().st_size < 0.8 * (folder / "a.png").stat().st_size
+
+
+@pytest.mark.parametrize(
+    "goal", [["-q", "80"], ["--target-bpp", "1"], ["--target-psnr", "40"], ["--target-size", "9k"]]
+)
+def test_no_quality_and_no_target(folder, goal, capsys):
+    assert main(["encode", "--lossless", *goal, "a.png"]) == 2
+    assert "lossless" in capsys.readouterr().err
+    assert not (folder / "a.wyn").exists()
+
+
+def test_progress_of_the_network(folder, capsys):
+    assert main(["encode", "--lossless", "a.png", "--json"]) == 0
+    assert '"output": "a.wyn"' in capsys.readouterr().out
