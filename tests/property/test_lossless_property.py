@@ -24,7 +24,7 @@ def network(sizes: tuple[int, ...], part: float) -> native.LosslessModel:
     return random_integers(np.random.default_rng(sum(sizes)), sizes, part).native()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(pictures(40), st.sampled_from(SIZES), st.sampled_from(PARTS), st.integers(1, 3))
 def test_any_network(sample: tuple[Array, int], sizes: tuple[int, ...], part: float, threads: int) -> None:
     """Whatever a network says, it says the same to both ends: also at the edge of what sums may be."""

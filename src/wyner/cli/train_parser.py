@@ -14,15 +14,15 @@ def add_train(commands: Commands, add_command: AddCommand) -> None:
     inner = parser.add_subparsers(dest="train", required=True, metavar="COMMAND")
     learned = add_command(inner, "learned", "train.learned", "train a learned lossy codec on pictures")
     add_training(learned, "folder of pictures, or tar file of them")
+    lossless = add_command(inner, "lossless", "train.lossless", "train the network of the lossless codec")
+    add_training(lossless, "folder of pictures, or tar file of them")
     distributed = add_command(
         inner, "distributed", "train.distributed", "train a codec whose decoder has a picture of its own"
     )
     add_training(distributed, "folder that the configuration's paths start at, such as $WYNER_DATA")
     distributed.add_argument("--model", metavar="KIND", help="ndic, attention, aligned or dsin")
-    lossless = add_command(inner, "lossless", "train.lossless", "train the network of the lossless codec")
-    add_training(lossless, "folder of pictures, or tar file of them")
     export = add_command(inner, "export", "train.export", "make the file of a model that codecs take")
-    export.add_argument("run_folder", metavar="DIR", help="folder of a run of one of these trainings")
+    export.add_argument("run_folder", metavar="DIR", help="folder of a run of any of these trainings")
     export.add_argument(
         "-o",
         dest="output",
