@@ -85,7 +85,9 @@ class Codec:
 
     def _samples(self, z: coder.Integers, height: int, width: int) -> list[coder.LogisticMixture]:
         """The distributions of Y, Co and Cg."""
-        params = self.network.params(torch.from_numpy(z[None]).float())[0, ..., :height, :width]
+        # In one memory layout, as kernels depend on it, and rounding on kernels.
+        given = torch.from_numpy(np.ascontiguousarray(z[None])).float()
+        params = self.network.params(given)[0, ..., :height, :width]
         return [mixture(p, base, low) for p, base, low in zip(params, BASES, LOWEST, strict=True)]
 
 
