@@ -1,0 +1,58 @@
+"""Make the golden files of the lossless codec, once: every later decoder must give the same samples.
+
+    python tools/make_lossless_golden.py tests/golden/lossless
+
+Files that are there already are never replaced. hashes.json gets the SHA-256 of the samples of each, those of
+16 bits little endian. A network that is no longer shipped must stay where the codec finds it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from skimage import data
+
+import wyner
+
+PHOTO = np.ascontiguousarray(data.astronaut()[60:124, 170:267])  # by NASA, in the public domain
+
+
+def pictures() -> dict[str, npt.NDArray[np.generic]]:
+    """Samples by the name of their file."""
+    y, x = np.mgrid[:40, :56]
+    drawn = np.stack([(x // 8 + y // 8) % 2 * 200, (x == y) * 255, np.full_like(x, 30)], -1).astype(np.uint8)
+    return {
+        "photo": PHOTO,
+        "photo_grey": PHOTO[..., 1].copy(),
+        "photo_16": PHOTO[:33, :40].astype(np.uint16) * 257 - (PHOTO[:33, :40] // 3),
+        "photo_tuned": np.ascontiguousarray(data.astronaut()[0:200, 120:320]),
+        "row": PHOTO[:1, :31].copy(),
+        "pixel": PHOTO[:1, :1].copy(),
+        "drawn": drawn,
+        "gradient": np.stack([4 * x + y, 3 * y, 255 - 4 * x], -1).astype(np.uint8),
+    }
+
+
+def samples_hash(file: bytes) -> str:
+    pixels = wyner.decode(file).pixels
+    return hashlib.sha256(pixels.astype(pixels.dtype.newbyteorder("<")).tobytes()).hexdigest()
+
+
+def main(folder: Path) -> None:
+    hashes = {}
+    folder.mkdir(exist_ok=True)
+    for name, pixels in pictures().items():
+        path = folder / f"{name}.wyn"
+        if not path.exists():
+            path.write_bytes(wyner.encode(pixels, codec="lossless"))
+        hashes[name] = samples_hash(path.read_bytes())
+    (folder / "hashes.json").write_text(json.dumps(hashes, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
