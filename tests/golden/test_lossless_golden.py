@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-_native = pytest.importorskip("wyner._native", reason="the native core is not built")
+pytest.importorskip("wyner._native", reason="the native core is not built")
 
 import wyner
+from wyner import _native
 
 FILES = Path(__file__).parent / "lossless"
 HASHES = json.loads((FILES / "hashes.json").read_text())
