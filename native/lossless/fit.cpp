@@ -122,6 +122,15 @@ double fit_width(const Judge& judge, Tuning& tuning) {
   return best;
 }
 
+// The scale index whose b is about the mean of the taps' magnitudes.
+int tap_scale_of(const Tuning& tuning) {
+  double sum = 0;
+  for (int16_t tap : tuning.taps) sum += std::abs(int(tap));
+  int scale = 0;
+  while (scale < 255 && kInvScale[scale] > double(1 << 26) * double(tuning.taps.size()) / (sum + 1)) ++scale;
+  return scale;
+}
+
 // Bits of taps coded by a Laplace distribution of their mean, and of what precedes them.
 double cost_of(const Tuning& tuning) {
   double sum = 0;
@@ -207,6 +216,7 @@ Tuning Fitter::solve(int number, int phase, int head, Alphabet range) const {
   Tuning tuning;
   for (double w : weights)
     tuning.taps.push_back(int16_t(std::clamp(std::lround(w * (1 << kTapBits)), -long{kTapLimit}, long{kTapLimit})));
+  tuning.tap_scale = tap_scale_of(tuning);
   Judge judge(std::move(examples), range);
   const double before = judge.untuned();
   judge.set_taps(tuning);

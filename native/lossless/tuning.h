@@ -32,6 +32,7 @@ struct Tuning {
   std::vector<int16_t> taps;  // none: nothing changes
   int width = 0;              // added to scales
   int slope = 0;              // of that over the scale, in 1/64
+  int tap_scale = 0;          // of the distribution that taps are coded with
 };
 
 // A segment's numbers, the network's mean excepted: regressors[t][i] of position i, in quarters of a step.

@@ -19,14 +19,9 @@ void code_tuning(Coder& coder, Tuning& tuning, int taps) {
   if (!used) return;
   tuning.width = code_even(coder, {-kWidthLimit, kWidthLimit}, tuning.width);
   tuning.slope = code_even(coder, {-kSlopeLimit, kSlopeLimit}, tuning.slope);
-  double sum = 0;
-  for (int16_t tap : tuning.taps) sum += std::abs(int(tap));
-  // 2^((scale - 72) / 16) is about their mean.
-  int32_t scale = 0;
-  while (scale < 255 && kInvScale[scale] > double(1 << 26) * taps / (sum + 1)) ++scale;
-  scale = code_even(coder, {0, 255}, scale);
+  tuning.tap_scale = code_even(coder, {0, 255}, tuning.tap_scale);
   for (int16_t& tap : tuning.taps)
-    tap = int16_t(coder.code(0, ParametricCdf(Kind::laplace, 0, uint8_t(scale), {-kTapLimit, kTapLimit}), tap));
+    tap = int16_t(coder.code(0, ParametricCdf(Kind::laplace, 0, uint8_t(tuning.tap_scale), {-kTapLimit, kTapLimit}), tap));
 }
 
 template <class Coder>
