@@ -10,8 +10,6 @@
 
 namespace wyner::lossless {
 
-using Sources = std::vector<const Field*>;
-
 // Sums of a layer at a segment: begun with its bias, or added to.
 class Sums {
  public:

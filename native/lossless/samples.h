@@ -99,11 +99,12 @@ struct Known {
 
 constexpr int kMostPairs = features_of(2) / 2;
 
-// Numbers the network is given; depth: bits above 8.
+// Numbers the network is given.
 struct Features {
   alignas(64) int16_t pairs[kMostPairs][2 * kSegment];
 };
 
+// depth: bits of a sample above 8.
 void look(const Level& level, int phase, int y, int x, Known& known);
 void make_features(const Level& level, int phase, int y, int x, int depth, const Known& known, Features& features);
 

@@ -17,9 +17,11 @@ from lossless_samples import SMALL, Integers, picture, random_integers, shapes  
 import wyner  # noqa: E402
 from wyner import container  # noqa: E402
 from wyner.codecs import lossless  # noqa: E402
+from wyner.codecs.base import Settings  # noqa: E402
 from wyner.codecs.lossless import model  # noqa: E402
 from wyner.errors import CorruptError, UnsupportedError  # noqa: E402
 from wyner.image import Image  # noqa: E402
+from wyner.reference import decode_lossless  # noqa: E402
 
 TINY = (2, 2, 64, 2, 0, 0, 0)
 PHOTO = np.ascontiguousarray(pictures.astronaut()[60:100, 160:216])
@@ -329,3 +331,30 @@ def test_the_shipped_network_must_be_that_of_its_card(monkeypatch: pytest.Monkey
         file.write(b"\0\1")
     with pytest.raises(CorruptError, match="card"):
         model.shipped.__wrapped__()
+
+
+def noise(channels: int, dtype: type) -> np.ndarray:
+    high = np.iinfo(dtype).max + 1
+    return np.random.default_rng(3).integers(0, high, (20, 30, channels)).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_noise_takes_hardly_more_than_its_samples(channels, dtype):
+    """Planes by themselves: neither the network nor repeats foresee anything."""
+    pixels = noise(channels, dtype)
+    payload = lossless.encode(pixels, Settings(quality=100.0))
+    assert payload[0] == lossless.PLANES and len(payload) <= pixels.nbytes + 16
+    maxval = int(np.iinfo(dtype).max)
+    for decode in (lossless.decode, decode_lossless):
+        decoded = decode(payload, 30, 20, channels, maxval)
+        assert decoded.dtype == dtype and np.array_equal(decoded, pixels)
+
+
+def test_planes_that_the_payload_does_not_have():
+    payload = bytearray(lossless.encode(noise(3, np.uint8), Settings(quality=100.0)))
+    payload[1:5] = b"\xff" * 4
+    for decode in (lossless.decode, decode_lossless):
+        for data in (bytes(payload), bytes(payload[:4])):
+            with pytest.raises(CorruptError):
+                decode(data, 30, 20, 3, 255)

@@ -25,9 +25,11 @@ from wyner.reference.lossless_network import (
     rounded,
 )
 from wyner.reference.lossless_tuning import Mixtures, Tuning, even, numbers_of, read_tunings
+from wyner.reference.plane import decode_plane
 from wyner.reference.range_decoder import RangeDecoder
 
-NETWORK, DRAWN = 0, 1
+NETWORK, DRAWN, PLANES = 0, 1, 3
+SIZE_BYTES = 4
 NAME_BYTES = 8
 TILE_SIDE, PIXELS_PER_STREAM, MOST_STREAMS = 768, 65536, 8
 LOG_LIMIT, PLACE_LIMIT, LOCATION_LIMIT = 8192, 32768, 2**25
@@ -218,6 +220,21 @@ def decode_data(data: bytes, width: int, height: int, channels: int, maxval: int
     return result
 
 
+def decode_planes(data: bytes, width: int, height: int, channels: int, maxval: int) -> NDArray[np.generic]:
+    """Samples (height, width, channels) of the data of method 3. Raises CorruptError."""
+    planes, start = [], SIZE_BYTES * (channels - 1)
+    for c in range(channels):
+        size = (
+            int.from_bytes(data[SIZE_BYTES * c : SIZE_BYTES * (c + 1)], "big") if c < channels - 1 else None
+        )
+        if start + (size or 0) > len(data):
+            raise CorruptError("the planes are longer than the data")
+        part = data[start:] if size is None else data[start : start + size]
+        planes.append(decode_plane(part, width, height, maxval))
+        start += len(part)
+    return np.stack(planes, -1)
+
+
 def decode_lossless(
     payload: bytes, width: int, height: int, channels: int, maxval: int, network: Network | None = None
 ) -> NDArray[np.generic]:
@@ -242,6 +259,8 @@ def decode_lossless(
         raise UsageError("decode_lossless: argument out of range")
     if payload[:1] == bytes([DRAWN]):
         samples = decode_drawn(payload[1:], width, height, channels, maxval)
+    elif payload[:1] == bytes([PLANES]):
+        samples = decode_planes(payload[1:], width, height, channels, maxval)
     elif payload[:1] == bytes([NETWORK]):
         name, data = payload[1 : 1 + NAME_BYTES], payload[1 + NAME_BYTES :]
         if len(name) < NAME_BYTES:

@@ -1,12 +1,13 @@
 """The lossless codec (docs/spec/lossless.md): the same samples back, on every machine.
 
 Photographs are coded with a shipped network of integers that says how likely each value of each sample is,
-given those before it; pictures that people or programs drew by what repeats in them. Both are tried where it
-is not plain which is better.
+given those before it; pictures that people or programs drew by what repeats in them; and where neither helps,
+noise above all, each plane by itself. All are tried unless the second does very well.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 
@@ -25,12 +26,13 @@ OPTIONS: tuple[str, ...] = ()
 EXACT_PIXELS = True
 LOSSLESS = True
 
-NETWORK, SCREEN = 0, 1
+NETWORK, SCREEN, PLANES = 0, 1, 3
 """The first byte of a payload: how the picture is coded."""
 PLAINLY_DRAWN = 0.25
-"""Bits per sample below which the network is not tried: few of what it could save remain."""
-SCREEN_MACS = 100.0
-"""Multiply-accumulates that take as long as a sample coded by section 8."""
+"""Bits per sample below which nothing else is tried: few of what it could save remain."""
+SAMPLE_MACS = 100.0
+"""Multiply-accumulates that take as long as a sample coded without the network."""
+SIZE_BYTES = 4
 
 
 def encode(pixels: Pixels, settings: Settings, progress: ProgressCallback | None = None) -> bytes:
@@ -46,7 +48,7 @@ def encode(pixels: Pixels, settings: Settings, progress: ProgressCallback | None
     network = model.shipped()
     report = _reporter(progress)
     coded = bytes([NETWORK]) + network.name + network.native.encode(samples, maxval, settings.threads, report)
-    return min(coded, drawn, key=len)
+    return min(coded, drawn, bytes([PLANES]) + _encode_planes(samples, maxval), key=len)
 
 
 def decode(
@@ -59,6 +61,9 @@ def decode(
     method, rest = _method(payload)
     if method == SCREEN:
         samples = _native.screen_decode(rest, width, height, channels, maxval)
+    elif method == PLANES:
+        planes = [_native.plane_decode(part, width, height, maxval) for part in _plane_parts(rest, channels)]
+        samples = np.stack(planes, -1)
     else:
         network = _network(rest)
         data = rest[model.NAME_BYTES :]
@@ -70,16 +75,35 @@ def decode(
 def macs_per_pixel(payload: bytes) -> float:
     """Multiply-accumulates per pixel of decoding, from the payload's first bytes. Raises as ``decode``."""
     method, rest = _method(payload)
-    if method == SCREEN:
-        return 3 * SCREEN_MACS
+    if method != NETWORK:
+        return 3 * SAMPLE_MACS
     macs: float = _network(rest).native.macs_per_pixel
     return macs
+
+
+def _encode_planes(samples: npt.NDArray[np.uint16], maxval: int) -> bytes:
+    """Each plane by the plane coder, after the sizes of all but the last."""
+    kind = np.uint8 if maxval == 255 else np.uint16
+    planes = np.ascontiguousarray(samples.astype(kind).transpose(2, 0, 1))
+    parts = [_native.plane_encode(plane) for plane in planes]
+    sizes = [len(part).to_bytes(SIZE_BYTES, "big") for part in parts[:-1]]
+    return b"".join([*sizes, *parts])
+
+
+def _plane_parts(data: bytes, channels: int) -> list[bytes]:
+    """The data of each plane. Raises CorruptError."""
+    start = SIZE_BYTES * (channels - 1)
+    sizes = [int.from_bytes(data[i : i + SIZE_BYTES], "big") for i in range(0, start, SIZE_BYTES)]
+    if start + sum(sizes) > len(data):
+        raise CorruptError("the planes are longer than the payload")
+    edges = [start, *(start + sum(sizes[: i + 1]) for i in range(len(sizes))), len(data)]
+    return [data[a:b] for a, b in itertools.pairwise(edges)]
 
 
 def _method(payload: bytes) -> tuple[int, bytes]:
     if not payload:
         raise CorruptError("the payload is empty")
-    if payload[0] not in (NETWORK, SCREEN):
+    if payload[0] not in (NETWORK, SCREEN, PLANES):
         raise CorruptError(f"no method of the lossless codec has the number {payload[0]}")
     return payload[0], payload[1:]
 
