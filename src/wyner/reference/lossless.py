@@ -220,7 +220,7 @@ def decode_data(data: bytes, width: int, height: int, channels: int, maxval: int
     return result
 
 
-def decode_planes(data: bytes, width: int, height: int, channels: int, maxval: int) -> NDArray[np.generic]:
+def decode_planes(data: bytes, width: int, height: int, channels: int, maxval: int) -> Ints:
     """Samples (height, width, channels) of the data of method 3. Raises CorruptError."""
     planes, start = [], SIZE_BYTES * (channels - 1)
     for c in range(channels):
@@ -232,7 +232,7 @@ def decode_planes(data: bytes, width: int, height: int, channels: int, maxval: i
         part = data[start:] if size is None else data[start : start + size]
         planes.append(decode_plane(part, width, height, maxval))
         start += len(part)
-    return np.stack(planes, -1)
+    return np.stack(planes, -1).astype(np.int64)
 
 
 def decode_lossless(
