@@ -33,6 +33,7 @@ class FakeCodec(types.ModuleType):
     OPTIONS = ()
     EXACT_PIXELS = True
     LOSSLESS = False
+    SIDE_AT_DECODER = False
 
     def __init__(self) -> None:
         super().__init__("wyner.codecs.overfit")
@@ -107,3 +108,17 @@ def photo() -> np.ndarray[Any, Any]:
     y, x = np.mgrid[0:31, 0:45]
     noise = np.random.default_rng(1).integers(0, 8, (31, 45, 3))
     return (np.dstack([3 * x + y, 5 * y, 200 - 2 * x]) + noise).clip(0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder of three small pictures to train on."""
+    from PIL import Image
+
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    rng = np.random.default_rng(1)
+    for k in range(3):
+        coarse = rng.integers(0, 256, (9, 10, 3)).astype(np.uint8)
+        Image.fromarray(coarse).resize((80, 72)).save(folder / f"{k}.png")
+    return folder

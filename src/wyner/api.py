@@ -142,7 +142,7 @@ def decode(
     header = parts.header
     codec = codecs.by_id(header.codec_id, header.codec_version)
     known = _decoder_side(parts, codec, side, limits)
-    if refine is not None and (codec.TAKES_SIDE or codecs.side_at_decoder(codec)):
+    if refine is not None and (codec.TAKES_SIDE or codec.SIDE_AT_DECODER):
         raise UsageError("this file is decoded with a side image; only others can be refined")
     macs = codec.macs_per_pixel(parts.payload) * header.width * header.height
     if not macs <= limits.macs:
@@ -376,7 +376,7 @@ class _Known:
 
 
 def _encoder_side(codec: Codec, side: SideLike | None) -> _Known:
-    if side is not None and codecs.side_at_decoder(codec):
+    if side is not None and codec.SIDE_AT_DECODER:
         return _Known(_load_side(side, None).hash)  # its samples must not reach the encoder
     if codec.TAKES_SIDE == (side is not None):
         return _Known() if side is None else _load_side(side, None)
@@ -391,7 +391,7 @@ def _if_useful(codec: Codec, known: _Known, picture: Image, settings: Settings) 
 
 
 def _decoder_side(parts: Container, codec: Codec, side: SideLike | None, limits: Limits) -> _Known:
-    if codecs.side_at_decoder(codec):
+    if codec.SIDE_AT_DECODER:
         return _unseen_side(parts, side, limits)
     if parts.side_hash is None:
         if codec.TAKES_SIDE:

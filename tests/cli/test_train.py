@@ -27,17 +27,6 @@ SMALL_LOSSLESS = ["-x", f"model.sizes={SIZES}", "-x", "train.crop=16", "-x", "tr
 QUICK = ["-x", "loop.batch=2", "-x", "loop.log_every=1"]
 
 
-@pytest.fixture
-def pictures(tmp_path):
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    rng = np.random.default_rng(1)
-    for k in range(3):
-        coarse = rng.integers(0, 256, (9, 10, 3)).astype(np.uint8)
-        Image.fromarray(coarse).resize((80, 72)).save(folder / f"{k}.png")
-    return folder
-
-
 def train(pictures, folder, steps, *arguments):
     command = [
         "train",

@@ -3,29 +3,16 @@
 import hashlib
 import json
 
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from PIL import Image  # noqa: E402
 
 from wyner import codecs  # noqa: E402
 from wyner.cli import main  # noqa: E402
 
 SIZES = '{"full": 8, "half": 8, "quarter": 64, "hidden": 8, "trunk_blocks": [0, 1, 0]}'
 QUICK = ["loop.batch=4", "loop.log_every=1", "loop.steps=2", "train.crop=16", "train.measured=1"]
-
-
-@pytest.fixture
-def pictures(tmp_path):
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    rng = np.random.default_rng(1)
-    for k in range(3):
-        coarse = rng.integers(0, 256, (9, 10, 3)).astype(np.uint8)
-        Image.fromarray(coarse).resize((80, 72)).save(folder / f"{k}.png")
-    return folder
 
 
 def train(pictures, folder, *arguments, config="lossless"):

@@ -16,6 +16,8 @@ from skimage import data
 
 pytest.importorskip("wyner._native", reason="the native extension is not built")
 
+from damage import damaged
+
 import wyner
 from wyner import container
 from wyner.codecs.lossless import NETWORK, SCREEN, model
@@ -46,24 +48,6 @@ def made(name: str) -> bytes:
 
 FILES = {name: made(name) for name in PICTURES}
 each = pytest.mark.parametrize("name", PICTURES)
-
-
-def altered(data: bytes, rng: np.random.Generator) -> bytes:
-    """Bits flipped, a run of bytes overwritten, bytes inserted, or the end cut off; never ``data`` itself."""
-    at = int(rng.integers(len(data)))
-    kind = rng.integers(4)
-    if kind == 0:
-        flipped = bytearray(data)
-        for bit in rng.choice(8 * len(data), int(rng.integers(1, 5)), replace=False):
-            flipped[bit // 8] ^= 1 << (bit % 8)
-        return bytes(flipped)
-    if kind == 1:
-        run = bytearray(rng.bytes(int(rng.integers(1, 40))))
-        run[0] = data[at] ^ int(rng.integers(1, 256))
-        return data[:at] + run[: len(data) - at] + data[at + len(run) :]
-    if kind == 2:
-        return data[:at] + rng.bytes(int(rng.integers(1, 40))) + data[at:]
-    return data[:at]
 
 
 def outcome(file: bytes, name: str) -> str:
@@ -104,14 +88,14 @@ def test_payloads_cut_at_every_byte(name: str) -> None:
 
 @each
 def test_damaged_files(name: str) -> None:
-    found = Counter(outcome(altered(FILES[name], np.random.default_rng(seed)), name) for seed in range(CASES))
+    found = Counter(outcome(damaged(FILES[name], np.random.default_rng(seed)), name) for seed in range(CASES))
     assert "picture" not in found and found["CorruptError"] > CASES // 2, found
 
 
 @each
 def test_damaged_payloads(name: str) -> None:
     def change(seed: int) -> Callable[[bytes], bytes]:
-        return lambda payload: altered(payload, np.random.default_rng(seed))
+        return lambda payload: damaged(payload, np.random.default_rng(seed))
 
     found = Counter(outcome(with_payload(name, change(seed)), name) for seed in range(CASES))
     assert set(found) <= {"CorruptError", "UnsupportedError", "picture"}, found

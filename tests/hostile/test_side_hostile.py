@@ -17,6 +17,8 @@ from skimage import data
 
 pytest.importorskip("wyner._native", reason="the native extension is not built")
 
+from damage import damaged
+
 import wyner
 from wyner import container
 
@@ -35,24 +37,6 @@ def made(mode: str) -> bytes:
 
 FILES = {mode: made(mode) for mode in SIDES}
 each_mode = pytest.mark.parametrize("mode", SIDES)
-
-
-def damaged(data: bytes, rng: np.random.Generator) -> bytes:
-    """Bits flipped, a run of bytes overwritten, bytes inserted, or the end cut off; never ``data`` itself."""
-    at = int(rng.integers(len(data)))
-    kind = rng.integers(4)
-    if kind == 0:
-        flipped = bytearray(data)
-        for bit in rng.choice(8 * len(data), int(rng.integers(1, 5)), replace=False):
-            flipped[bit // 8] ^= 1 << (bit % 8)
-        return bytes(flipped)
-    if kind == 1:
-        run = bytearray(rng.bytes(int(rng.integers(1, 40))))
-        run[0] = data[at] ^ int(rng.integers(1, 256))
-        return data[:at] + run[: len(data) - at] + data[at + len(run) :]
-    if kind == 2:
-        return data[:at] + rng.bytes(int(rng.integers(1, 40))) + data[at:]
-    return data[:at]
 
 
 def outcome(file: bytes, mode: str) -> str:

@@ -46,7 +46,8 @@ def decode(arguments: argparse.Namespace) -> int:
                 raise UsageError(f"unknown suffix {suffix!r}; there are: {' '.join(io.SUFFIXES)}")
             data = read_bytes(name)
             facts = api.info(data, limits=limits)
-            used = facts.side_hash is not None or codecs.side_at_decoder(codecs.by_name(facts.codec))
+            known = facts.codec in codecs.MODULES  # decoding tells of one that is not
+            used = facts.side_hash is not None or (known and codecs.by_name(facts.codec).SIDE_AT_DECODER)
             own = read_side(job.side) if used and job.side is not None else side
             image = api.decode(data, side=own, refine=refine, limits=limits, threads=threads)
             write_output(target, io.encode_file(image, suffix), arguments.force)

@@ -20,7 +20,7 @@ def learned(arguments: argparse.Namespace) -> int:
     require_torch()
     from ..train.learned import LearnedConfig, train
 
-    return _trained(LearnedConfig.of, train, arguments)
+    return _trained(LearnedConfig.of, train, [Path(path) for path in arguments.data], arguments)
 
 
 def lossless(arguments: argparse.Namespace) -> int:
@@ -28,15 +28,18 @@ def lossless(arguments: argparse.Namespace) -> int:
     require_torch()
     from ..train.lossless import LosslessConfig, train
 
-    return _trained(LosslessConfig.of, train, arguments)
+    return _trained(LosslessConfig.of, train, [Path(path) for path in arguments.data], arguments)
 
 
 def _trained(
-    config_of: Callable[[dict[str, Any]], object], train: Callable[..., Any], arguments: argparse.Namespace
+    config_of: Callable[[dict[str, Any]], object],
+    train: Callable[..., Any],
+    data: Path | list[Path],
+    arguments: argparse.Namespace,
 ) -> int:
     train(
         config_of(config_tables(arguments)),
-        [Path(path) for path in arguments.data],
+        data,
         Path(arguments.output),
         device=arguments.device,
         start=start_of(arguments),
@@ -55,16 +58,7 @@ def distributed(arguments: argparse.Namespace) -> int:
         raise UsageError("give one folder as --data; the sources are in the configuration")
     if arguments.model is not None:
         arguments.changes.append(f"model.kind={arguments.model}")
-    train(
-        DistributedConfig.of(config_tables(arguments)),
-        Path(arguments.data[0]),
-        Path(arguments.output),
-        device=arguments.device,
-        start=start_of(arguments),
-        tensorboard=arguments.tensorboard,
-        report=report,
-    )
-    return 0
+    return _trained(DistributedConfig.of, train, Path(arguments.data[0]), arguments)
 
 
 def require_torch() -> None:

@@ -25,11 +25,6 @@ def by_name(name: str) -> Codec:
     return cast(Codec, importlib.import_module(MODULES[name]))
 
 
-def side_at_decoder(codec: Codec) -> bool:
-    """Whether files of a codec are made without a side picture and decoded with one, if there is one."""
-    return bool(getattr(codec, "SIDE_AT_DECODER", False))
-
-
 def by_id(codec_id: int, version: int) -> Codec:
     """Return the codec with this id in a file. Raises UnsupportedError for an unknown id or version."""
     if codec_id not in IDS:

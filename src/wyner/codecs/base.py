@@ -113,6 +113,7 @@ class Codec(Protocol):
     TAKES_SIDE: whether it needs a side picture. Only then are ``encode`` and ``decode`` given ``side``.
     OPTIONS: settings that it alone looks at. EXACT_PIXELS: whether it decodes to the same samples everywhere.
     LOSSLESS: whether those are the samples that it was given, so that there is no quality to choose.
+    SIDE_AT_DECODER: whether files are made without a side picture and decoded with one, if there is one.
     """
 
     CODEC_ID: int
@@ -121,6 +122,7 @@ class Codec(Protocol):
     OPTIONS: tuple[str, ...]
     EXACT_PIXELS: bool
     LOSSLESS: bool
+    SIDE_AT_DECODER: bool
 
     def encode(
         self, pixels: Pixels, settings: Settings, progress: ProgressCallback | None, **side: Side

@@ -25,6 +25,7 @@ TAKES_SIDE = False
 OPTIONS = ("model",)
 EXACT_PIXELS = False
 LOSSLESS = False
+SIDE_AT_DECODER = False
 
 STORE = Store(Model)
 DEFAULT = "hyperprior-lpips"

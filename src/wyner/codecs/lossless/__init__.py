@@ -25,6 +25,7 @@ TAKES_SIDE = False
 OPTIONS: tuple[str, ...] = ()
 EXACT_PIXELS = True
 LOSSLESS = True
+SIDE_AT_DECODER = False
 
 NETWORK, SCREEN, PLANES = 0, 1, 3
 """The first byte of a payload: how the picture is coded."""

@@ -23,6 +23,7 @@ TAKES_SIDE = False
 OPTIONS: tuple[str, ...] = ()
 EXACT_PIXELS = True
 LOSSLESS = False
+SIDE_AT_DECODER = False
 
 
 def encode(pixels: Pixels, settings: Settings, progress: ProgressCallback | None = None) -> bytes:

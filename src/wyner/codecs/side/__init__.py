@@ -26,6 +26,7 @@ TAKES_SIDE = True
 OPTIONS = ("side_mode", "side_align")
 EXACT_PIXELS = True
 LOSSLESS = False
+SIDE_AT_DECODER = False
 
 
 def encode(
