@@ -1,10 +1,12 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from skimage import data
 
 pytest.importorskip("wyner._native", reason="the native extension is not built")
 
-from wyner import io
+from wyner import container, io
 from wyner.cli import main
 from wyner.image import Image
 
@@ -46,3 +48,12 @@ def test_no_quality_and_no_target(folder, goal, capsys):
 def test_progress_of_the_network(folder, capsys):
     assert main(["encode", "--lossless", "a.png", "--json"]) == 0
     assert '"output": "a.wyn"' in capsys.readouterr().out
+
+
+def test_an_unknown_codec_is_unsupported(folder, capsys):
+    assert main(["encode", "--lossless", "a.png"]) == 0
+    parts = container.read((folder / "a.wyn").read_bytes())
+    header = dataclasses.replace(parts.header, codec_id=99)
+    (folder / "later.wyn").write_bytes(container.write(dataclasses.replace(parts, header=header)))
+    assert main(["decode", "later.wyn", "-o", "later.png"]) == 4
+    assert "codec 99" in capsys.readouterr().err and not (folder / "later.png").exists()
