@@ -1,11 +1,13 @@
 #include "lossless/codec.h"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
+#include <utility>
 
 #include "base/error.h"
 #include "base/parallel.h"
-#include "coder/array_coder.h"
+#include "coder/distribution.h"
 #include "lossless/fit.h"
 #include "lossless/levels.h"
 #include "lossless/payload.h"

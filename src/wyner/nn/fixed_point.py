@@ -1,7 +1,7 @@
 """Layers whose numbers are those of integers (docs/spec/lossless.md, section 4), trained in floating point.
 
 Every number is rounded to the step that the integers have, and gradients pass the rounding unchanged
-(the straight-through estimator of Bengio, Léonard and Courville 2013). ``integers`` of a layer gives what the
+(the straight-through estimator of Bengio, Léonard and Courville 2013). ``lossless_export`` gives what the
 decoder holds.
 """
 
