@@ -14,6 +14,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -82,8 +83,12 @@ def join_ranks(device: str) -> torch.device:
         return torch.device(device)
     cuda = device.startswith("cuda")
     if not dist.is_initialized():
+        # The first optimiser imports this, and it keeps a group that is there by then: the group's threads
+        # would live on, and end the process if they free a tensor once the interpreter is gone.
+        import_module("torch._dynamo")
+
         dist.init_process_group("nccl" if cuda else "gloo")
-        atexit.register(dist.destroy_process_group)  # its threads must not outlive the interpreter
+        atexit.register(dist.destroy_process_group)
     return torch.device(f"cuda:{os.environ['LOCAL_RANK']}" if cuda else device)
 
 
