@@ -12,6 +12,7 @@ void bind_container(nb::module_& m);
 void bind_decode(nb::module_& m);
 void bind_fit(nb::module_& m);
 void bind_plane(nb::module_& m);
+void bind_set(nb::module_& m);
 void bind_side(nb::module_& m);
 void bind_side_inputs(nb::module_& m);
 void bind_refine(nb::module_& m);
@@ -30,6 +31,7 @@ NB_MODULE(_native, m) {
   bind_decode(m);
   bind_fit(m);
   bind_plane(m);
+  bind_set(m);
   bind_side(m);
   bind_refine(m);
   bind_lossless(m);

@@ -143,6 +143,7 @@ File parse(Bytes data, const Limits& limits) {
   do {
     const Chunk chunk = next_chunk(in);
     const bool first = file.chunks.empty();
+    if (first && chunk.type == 'M') unsupported("the file holds a set of pictures, which this decoder does not read");
     if ((chunk.type == 'H') != first) corrupt("the header chunk must be the first and only one");
     if (is_defined(chunk.type)) {
       const uint64_t bit = uint64_t{1} << (chunk.type - 'A');

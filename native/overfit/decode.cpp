@@ -24,15 +24,40 @@ double macs_per_pixel(const uint8_t* data, size_t size, Extras extras) {
   return most;
 }
 
-Decoded decode_payload(const uint8_t* data, size_t size, int width, int height, const SideInputs& side) {
-  SymbolDecoder coder(data, size);
-  Network net(code_header(coder, Header{}), side.extras);
+namespace {
+
+Network read_networks(SymbolDecoder& coder, Extras extras) {
+  Network net(code_header(coder, Header{}), extras);
   code_params(coder, net);
   check_arm_bounds(net, ErrorKind::corrupt);
   check_render_bounds(net, ErrorKind::corrupt);
+  return net;
+}
+
+std::vector<Plane> read_latents(SymbolDecoder& coder, const Network& net, int width, int height,
+                                const SideInputs& side) {
   std::vector<Plane> latents = make_grids(width, height, net.header.grids);
   code_latents(coder, net, side, latents, [](int) {});
+  return latents;
+}
+
+}  // namespace
+
+Decoded decode_payload(const uint8_t* data, size_t size, int width, int height, const SideInputs& side) {
+  SymbolDecoder coder(data, size);
+  Network net = read_networks(coder, side.extras);
+  std::vector<Plane> latents = read_latents(coder, net, width, height, side);
   return {std::move(net), std::move(latents)};
+}
+
+Network decode_networks(const uint8_t* data, size_t size) {
+  SymbolDecoder coder(data, size);
+  return read_networks(coder, {});
+}
+
+std::vector<Plane> decode_latents(const Network& net, const uint8_t* data, size_t size, int width, int height) {
+  SymbolDecoder coder(data, size);
+  return read_latents(coder, net, width, height, {});
 }
 
 }  // namespace wyner::overfit

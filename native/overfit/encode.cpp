@@ -30,6 +30,23 @@ std::vector<uint8_t> encode_payload(const Network& net, const std::vector<Plane>
   return coder.finish();
 }
 
+std::vector<uint8_t> encode_networks(const Network& net) {
+  SymbolEncoder coder;
+  Network copy = net;
+  check(copy);
+  code_header(coder, copy.header);
+  code_params(coder, copy);
+  return coder.finish();
+}
+
+std::vector<uint8_t> encode_latents(const Network& net, const std::vector<Plane>& latents) {
+  SymbolEncoder coder;
+  check(net);
+  std::vector<Plane> copy = latents;
+  code_latents(coder, net, {}, copy, [](int) {});
+  return coder.finish();
+}
+
 Bits count_bits(const Network& net, const std::vector<Plane>& latents, const SideInputs& side) {
   Bits bits{0, std::vector<double>(latents.size())};
   SymbolCost coder;

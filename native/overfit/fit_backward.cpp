@@ -14,7 +14,7 @@ void Fitter::upsample_backward() {
     pool_.run(count, [&](int index, int thread) {
       const int p = index / strips, row0 = index % strips * kStripRows;
       FilterTask t{};
-      t.taps = params_.data() + layout_.up + 4 * i;
+      t.taps = networks_.params.data() + layout_.up + 4 * i;
       t.in = from.u[p].at;
       t.in_w = from.w;
       t.in_h = from.h;
@@ -41,7 +41,7 @@ void Fitter::prefilter_backward() {
     const Strip& strip = strips_[index];
     Level& l = levels_[strip.grid];
     FilterTask t{};
-    t.taps = params_.data() + layout_.pre + 4 * strip.grid;
+    t.taps = networks_.params.data() + layout_.pre + 4 * strip.grid;
     t.in = l.q.at;
     t.in_w = t.out_w = l.w;
     t.in_h = t.out_h = l.h;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <stdexcept>
 
 #include "kernels/dispatch.h"
 
@@ -20,35 +19,7 @@ constexpr float kEps = 1e-16f;
 int round_up(int v, int to) { return (v + to - 1) / to * to; }
 int stride_of(int w) { return round_up(w, kColumns) + 2 * kPad; }
 
-// The parameter vector as matrices, one per layer (one per grid for the features).
-std::vector<Soap::Shape> matrices(const FitSizes& s, int grids, const FitLayout& at) {
-  const int A = s.S + s.F + s.E, N = s.N, M = s.M, G = grids, U = G + s.X;
-  std::vector<Soap::Shape> shapes;
-  int offset = 0;
-  auto add = [&](int rows, int cols) {
-    shapes.push_back({offset, rows, cols});
-    offset += rows * cols;
-  };
-  add(N, A), add(1, N), add(N, N), add(1, N), add(2, N), add(2, A), add(1, 2);
-  for (int i = 0; i < G; ++i) add(s.F, 6);
-  add(G, s.F), add(G - 1, 4), add(G, 4);
-  add(M, U), add(1, M), add(3, M), add(3, U), add(1, 3);
-  add(3, 27), add(1, 3), add(3, 27), add(1, 3);
-  if (offset != at.end) throw std::logic_error("the matrices do not cover the parameters");
-  return shapes;
-}
-
 }  // namespace
-
-FitLayout::FitLayout(const FitSizes& s, int grids) {
-  const int A = s.S + s.F + s.E, U = grids + s.X;
-  ifc_w = s.N * A + s.N + s.N * s.N + s.N + 2 * s.N + 2 * A + 2;
-  ifc_b = ifc_w + grids * s.F * 6;
-  up = ifc_b + grids * s.F;
-  pre = up + (grids - 1) * 4;
-  syn = pre + grids * 4;
-  end = syn + s.M * U + s.M + 3 * s.M + 3 * U + 3 + 2 * (81 + 3);
-}
 
 double FitResult::bits() const {
   double total = 0;
@@ -73,7 +44,7 @@ Fitter::Fitter(const float* image, int planes, int width, int height, FitSizes s
                uint32_t seed, const overfit::SideInputs& side)
     : planes_(planes), width_(width), height_(height), grids_(grids), sizes_(sizes), layout_(sizes, grids),
       kernels_(fit_kernels()), pool_(threads), seed_(seed), levels_(grids), scratch_(threads),
-      soap_(matrices(sizes, grids, layout_)) {
+      networks_(sizes, grids), gparams_(networks_.params) {
   for (int i = 0; i < grids; ++i) {
     Level& l = levels_[i];
     l.w = (width + (1 << i) - 1) >> i;
@@ -92,19 +63,44 @@ Fitter::Fitter(const float* image, int planes, int width, int height, FitSizes s
     for (int e = 0; e < sizes.E; ++e) l.side[e].assign(side.contexts[i][e], side.context_bits);
     for (int r = 0; r < l.h; r += kStripRows) strips_.push_back({i, r, std::min(r + kStripRows, l.h)});
   }
-  image_.allocate(width, height * planes);
-  image_plane_ = height * image_.stride;
+  image_plane_ = height * stride_of(width);
   side_.resize(sizes.X);
   for (int k = 0; k < sizes.X; ++k) side_[k].assign(side.planes[k], overfit::kSideBits);
-  for (int y = 0; y < height * planes; ++y)
-    std::memcpy(image_.at + size_t(y) * image_.stride, image + size_t(y) * width, sizeof(float) * width);
-  params_.assign(layout_.end, 0.0f);
-  gparams_ = prior_mean_ = prior_inverse_ = params_;
+  image_ = copy_of(image);
+}
+
+Fitter::Plane Fitter::copy_of(const float* image) const {
+  Plane plane;
+  plane.allocate(width_, height_ * planes_);
+  for (int y = 0; y < height_ * planes_; ++y)
+    std::memcpy(plane.at + size_t(y) * plane.stride, image + size_t(y) * width_, sizeof(float) * width_);
+  return plane;
 }
 
 void Fitter::set_prior(std::vector<float> mean, std::vector<float> inverse_scale) {
-  prior_mean_ = std::move(mean);
-  prior_inverse_ = std::move(inverse_scale);
+  networks_.set_prior(std::move(mean), std::move(inverse_scale));
+}
+
+Fitter::State Fitter::fresh_state(const float* image, uint32_t seed) const {
+  State state;
+  state.image = copy_of(image);
+  state.seed = seed;
+  for (std::vector<Plane>* planes : {&state.y, &state.m, &state.v}) {
+    planes->resize(grids_);
+    for (int i = 0; i < grids_; ++i) (*planes)[i].allocate(levels_[i].w, levels_[i].h);
+  }
+  return state;
+}
+
+void Fitter::exchange(State& state) {
+  std::swap(image_, state.image);
+  std::swap(seed_, state.seed);
+  std::swap(steps_, state.steps);
+  for (int i = 0; i < grids_; ++i) {
+    std::swap(levels_[i].y, state.y[i]);
+    std::swap(levels_[i].m, state.m[i]);
+    std::swap(levels_[i].v, state.v[i]);
+  }
 }
 
 void Fitter::get_latents(int grid, float* out) const {
@@ -154,10 +150,15 @@ FitResult Fitter::gradients(float lambda) {
 }
 
 FitResult Fitter::step(const FitStep& s) {
-  quantise(s);
-  FitResult result = forward_backward(s.lambda);
-  update(s);
+  FitResult result = trial(s);
+  move_latents(s);
+  move_networks(s);
   return result;
+}
+
+FitResult Fitter::trial(const FitStep& s) {
+  quantise(s);
+  return forward_backward(s.lambda);
 }
 
 FitResult Fitter::forward_backward(float lambda) {
@@ -193,29 +194,23 @@ void Fitter::quantise(const FitStep& s) {
   });
 }
 
-void Fitter::update(const FitStep& s) {
+void Fitter::move_latents(const FitStep& s) {
   ++steps_;
+  if (s.lr_latents <= 0) return;
   const float correction1 = float(1 / (1 - std::pow(double(kBeta1), double(steps_))));
   const float correction2 = float(1 / (1 - std::pow(double(kBeta2), double(steps_))));
-  if (s.lr_latents > 0)
-    pool_.run(int(strips_.size()), [&](int index, int) {
-      const Strip& strip = strips_[index];
-      Level& l = levels_[strip.grid];
-      for (int y = strip.row0; y < strip.row1; ++y) {
-        const size_t at = size_t(y) * l.y.stride;
-        AdamRow row{l.y.at + at,  l.m.at + at, l.v.at + at, l.gq.at + at, l.dq.at + at, l.w,
-                    s.lr_latents, kBeta1,      kBeta2,      correction1,  correction2,  kEps};
-        kernels_.adam(row);
-      }
-    });
-  if (s.lr_params <= 0) return;
-  // Bits of a parameter under its Laplace prior: |delta| / (b ln 2), smoothed at zero over b/4.
-  const float rate = s.weight_rate * s.lambda / (float(width_) * float(height_)) * 1.44269504f;
-  for (size_t i = 0; i < params_.size(); ++i) {
-    const float delta = (params_[i] - prior_mean_[i]) * prior_inverse_[i];
-    gparams_[i] += rate * prior_inverse_[i] * delta / std::sqrt(delta * delta + 0.0625f);
-  }
-  soap_.step(params_, gparams_, s.lr_params);
+  pool_.run(int(strips_.size()), [&](int index, int) {
+    const Strip& strip = strips_[index];
+    Level& l = levels_[strip.grid];
+    for (int y = strip.row0; y < strip.row1; ++y) {
+      const size_t at = size_t(y) * l.y.stride;
+      AdamRow row{l.y.at + at,  l.m.at + at, l.v.at + at, l.gq.at + at, l.dq.at + at, l.w,
+                  s.lr_latents, kBeta1,      kBeta2,      correction1,  correction2,  kEps};
+      kernels_.adam(row);
+    }
+  });
 }
+
+void Fitter::move_networks(const FitStep& s) { networks_.step(gparams_, s, double(width_) * height_); }
 
 }  // namespace wyner

@@ -14,21 +14,10 @@
 #include "base/aligned.h"
 #include "base/thread_pool.h"
 #include "kernels/fit_kernels.h"
+#include "overfit/fit_networks.h"
 #include "overfit/side_inputs.h"
-#include "overfit/soap.h"
 
 namespace wyner {
-
-struct FitSizes {
-  int S, F, N, M;  // as in the specification
-  int E = 0, X = 0;  // contexts and planes from a side picture
-};
-
-// Offsets of the parameter vector (docs/spec/overfit.md, section 5).
-struct FitLayout {
-  int ifc_w, ifc_b, up, pre, syn, end;
-  FitLayout(const FitSizes& s, int grids);
-};
 
 struct FitResult {
   double mse = 0;                 // mean squared error, samples in [0, 1]
@@ -36,39 +25,8 @@ struct FitResult {
   double bits() const;
 };
 
-struct FitStep {
-  float lr_latents, lr_params;
-  float temperature;  // of soft rounding; <= 0 rounds hard, with the identity as derivative
-  float noise;        // standard deviation
-  float lambda;       // loss = mse + lambda * bits / pixels
-  float weight_rate;  // factor on the rate of the parameters under the model's prior
-};
-
 class Fitter {
  public:
-  // image: planes x height x width in [0, 1]; planes is 1 or 3.
-  // side: of a picture of this size, or without contexts and planes; sizes.E and .X are how many it has.
-  Fitter(const float* image, int planes, int width, int height, FitSizes sizes, int grids, int threads,
-         uint32_t seed, const overfit::SideInputs& side = {});
-
-  const FitLayout& layout() const { return layout_; }
-  int grids() const { return grids_; }
-  int grid_width(int i) const { return levels_[i].w; }
-  int grid_height(int i) const { return levels_[i].h; }
-  std::vector<float>& params() { return params_; }
-  const std::vector<float>& param_gradient() const { return gparams_; }
-  // Prior of the parameters: mean, and 1/b of a Laplace distribution.
-  void set_prior(std::vector<float> mean, std::vector<float> inverse_scale);
-  void get_latents(int grid, float* out) const;
-  void set_latents(int grid, const float* values);
-  void get_latent_gradient(int grid, float* out) const;
-
-  // Loss and gradients with the latents taken as they are.
-  FitResult gradients(float lambda);
-  // One step of the optimiser.
-  FitResult step(const FitStep& s);
-
- private:
   struct Plane {
     AlignedVector<float> data;
     int stride = 0;
@@ -76,6 +34,44 @@ class Fitter {
     void allocate(int w, int h);
     void assign(const overfit::Plane& from, int bits);  // integers of so many fractional bits
   };
+  // What lasts from step to step, but for the networks: of one of several pictures that take turns in a fitter.
+  struct State {
+    Plane image;
+    std::vector<Plane> y, m, v;  // of each grid: latents, moments of their gradients
+    uint32_t seed = 0;
+    int64_t steps = 0;
+  };
+
+  // image: planes x height x width in [0, 1]; planes is 1 or 3.
+  // side: of a picture of this size, or without contexts and planes; sizes.E and .X are how many it has.
+  Fitter(const float* image, int planes, int width, int height, FitSizes sizes, int grids, int threads,
+         uint32_t seed, const overfit::SideInputs& side = {});
+
+  const FitLayout& layout() const { return layout_; }
+  int planes() const { return planes_; }
+  int grids() const { return grids_; }
+  int grid_width(int i) const { return levels_[i].w; }
+  int grid_height(int i) const { return levels_[i].h; }
+  std::vector<float>& params() { return networks_.params; }
+  const std::vector<float>& param_gradient() const { return gparams_; }
+  void set_prior(std::vector<float> mean, std::vector<float> inverse_scale);
+  void get_latents(int grid, float* out) const;
+  void set_latents(int grid, const float* values);
+  void get_latent_gradient(int grid, float* out) const;
+
+  // Loss and gradients with the latents taken as they are.
+  FitResult gradients(float lambda);
+  // One step of the optimiser, which is the three after it one after another.
+  FitResult step(const FitStep& s);
+  FitResult trial(const FitStep& s);  // loss and gradients with noise and soft rounding
+  void move_latents(const FitStep& s);
+  void move_networks(const FitStep& s);
+
+  // A state to begin with, for another picture of the same size: its latents are 0.
+  State fresh_state(const float* image, uint32_t seed) const;
+  void exchange(State& state);
+
+ private:
   struct Level {
     int w, h;
     Plane y, q, dq, gq, m, v, magnitude, gmagnitude;
@@ -92,6 +88,7 @@ class Fitter {
   static constexpr int kSynthRows = 64;  // of strips of the synthesis, which compute 4 rows either side again
   static int strips_of(int rows) { return (rows + kStripRows - 1) / kStripRows; }
 
+  Plane copy_of(const float* image) const;
   void quantise(const FitStep& s);
   FitResult forward_backward(float lambda);
   void prefilter();
@@ -103,7 +100,6 @@ class Fitter {
   void upsample_backward();
   void prefilter_backward();
   void features_backward();
-  void update(const FitStep& s);
   // The task of the strip of the maps of grid i from row0, without what only one direction needs.
   FeatureTask feature_task(int i, int row0);
   // Memory with undefined contents: of a thread; for gradients of parameters, per strip; for rows beside strips.
@@ -127,8 +123,8 @@ class Fitter {
   std::vector<Strip> strips_;  // of 32 rows, every grid, finest first
   std::vector<AlignedVector<float>> scratch_;
   AlignedVector<float> halo_, parts_;
-  Soap soap_;
-  std::vector<float> params_, gparams_, prior_mean_, prior_inverse_;
+  FitNetworks networks_;
+  std::vector<float> gparams_;
 };
 
 }  // namespace wyner

@@ -12,7 +12,7 @@ void Fitter::prefilter() {
     const Strip& strip = strips_[index];
     Level& l = levels_[strip.grid];
     FilterTask t{};
-    t.taps = params_.data() + layout_.pre + 4 * strip.grid;
+    t.taps = networks_.params.data() + layout_.pre + 4 * strip.grid;
     t.in = l.q.at;
     t.in_w = t.out_w = l.w;
     t.in_h = t.out_h = l.h;
@@ -42,8 +42,8 @@ FeatureTask Fitter::feature_task(int i, int row0) {
   Level& l = levels_[i];
   FeatureTask t{};
   t.F = F;
-  t.weights = params_.data() + layout_.ifc_w + i * F * 6;
-  t.bias = params_.data() + layout_.ifc_b + i * F;
+  t.weights = networks_.params.data() + layout_.ifc_w + i * F * 6;
+  t.bias = networks_.params.data() + layout_.ifc_b + i * F;
   t.w = l.map_w;
   t.h = l.map_h;
   t.stride = l.features.stride;
@@ -89,7 +89,7 @@ void Fitter::arm(float lambda, FitResult& result) {
     t.F = sizes_.F;
     t.N = sizes_.N;
     t.E = sizes_.E;
-    t.params = params_.data();
+    t.params = networks_.params.data();
     t.w = l.w;
     t.h = l.h;
     t.stride = l.q.stride;
@@ -132,7 +132,7 @@ void Fitter::upsample() {
     pool_.run(strips * planes, [&](int index, int thread) {
       const int p = index / strips, row0 = index % strips * kStripRows;
       FilterTask t{};
-      t.taps = params_.data() + layout_.up + 4 * i;
+      t.taps = networks_.params.data() + layout_.up + 4 * i;
       t.in = from.u[p].at;
       t.in_w = from.w;
       t.in_h = from.h;
@@ -169,8 +169,8 @@ void Fitter::synthesis(FitResult& result) {
     t.M = sizes_.M;
     t.X = sizes_.X;
     t.planes = planes_;
-    t.params = params_.data() + layout_.syn;
-    t.taps = params_.data() + layout_.up;
+    t.params = networks_.params.data() + layout_.syn;
+    t.taps = networks_.params.data() + layout_.up;
     t.w = width_;
     t.h = height_;
     t.stride = image_.stride;

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
         UsageError,
         WynerError,
     )
-    from .facts import ChunkInfo, Comparison, Info
+    from .facts import ChunkInfo, Comparison, Info, SetInfo, SetPicture
     from .image import Image
+    from .sets import add_to_set, decode_picture, decode_set, encode_set, set_info
 
 __version__ = "0.1.0"
 
@@ -42,8 +43,9 @@ _HOMES = {
         "UsageError",
         "WynerError",
     ),
-    "facts": ("ChunkInfo", "Comparison", "Info"),
+    "facts": ("ChunkInfo", "Comparison", "Info", "SetInfo", "SetPicture"),
     "image": ("Image",),
+    "sets": ("add_to_set", "decode_picture", "decode_set", "encode_set", "set_info"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -56,16 +58,23 @@ __all__ = [
     "LimitError",
     "Limits",
     "Progress",
+    "SetInfo",
+    "SetPicture",
     "SideImageError",
     "TargetMissedError",
     "UnsupportedError",
     "UsageError",
     "WynerError",
     "__version__",
+    "add_to_set",
     "compare",
     "decode",
+    "decode_picture",
+    "decode_set",
     "encode",
+    "encode_set",
     "info",
+    "set_info",
 ]
 
 

@@ -7,37 +7,34 @@ import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union, cast
+from typing import cast
 
 import numpy as np
 
 from . import codecs, container, metrics
 from .codecs.base import DEFAULT_EFFORT, DEFAULT_QUALITY, Codec, ProgressCallback, Settings, Side, SideCodec
-from .container import Container, Header, Limits
+from .container import Container, Limits
 from .errors import (
     CorruptError,
-    LimitError,
     SideImageError,
     SideWarning,
     TargetMissedError,
     UsageError,
 )
 from .facts import ChunkInfo, Comparison, Info
+from .framing import (
+    TARGET_TOLERANCE,
+    ImageLike,
+    as_image,
+    assembled,
+    frame_of,
+    thread_count,
+    with_options,
+)
 from .image import Array, Image, pixel_hash
-
-if TYPE_CHECKING:
-    from PIL import Image as PilImage
-
-ImageLike = Union[Image, Array, "PilImage.Image", str, "os.PathLike[str]"]
-"""A picture: an Image, an array as ``Image.from_array`` takes it, a PIL image, or the path of a file."""
 
 SideLike = ImageLike | bytes
 """A side picture: a picture, or the bytes of a file, ``.wyn`` files among them."""
-
-TARGET_TOLERANCE = 0.02
-"""A target counts as met within this relative distance on its bad side."""
-
-_COMMON_OPTIONS = ("seed",)
 
 
 def encode(
@@ -85,9 +82,9 @@ def encode(
         target_bpp=target_bpp,
         target_psnr=target_psnr,
         target_bytes=target_size,
-        threads=_threads(threads),
+        threads=thread_count(threads),
     )
-    settings = _with_options(settings, options or {}, chosen)
+    settings = with_options(settings, options or {}, chosen.OPTIONS)
     frame, settings = _framed(picture, chosen, known, settings, store_hash)
     if codec is None and known.side is not None:
         known = _if_useful(chosen, known, picture, settings)
@@ -144,28 +141,18 @@ def decode(
     known = _decoder_side(parts, codec, side, limits)
     if refine is not None and (codec.TAKES_SIDE or codec.SIDE_AT_DECODER):
         raise UsageError("this file is decoded with a side image; only others can be refined")
-    macs = codec.macs_per_pixel(parts.payload) * header.width * header.height
-    if not macs <= limits.macs:
-        raise LimitError(f"decoding takes {macs:.3g} multiply-accumulates; the limit is {limits.macs:.3g}")
-    maxval = (1 << header.bit_depth) - 1
+    limits.check_macs(codec.macs_per_pixel(parts.payload) * header.width * header.height)
     pixels = codec.decode(
         parts.payload,
         header.width,
         header.height,
         header.channels,
-        maxval,
-        _threads(threads),
+        header.maxval,
+        thread_count(threads),
         **known.argument,
     )
-    alpha = None
-    if parts.alpha is not None:
-        from . import _native
-
-        alpha = _native.plane_decode(parts.alpha, header.width, header.height, maxval)
-    image = Image(pixels, alpha, parts.icc, parts.exif, parts.xmp)
-    if check_hash and parts.pixel_hash is not None and pixel_hash(image) != parts.pixel_hash:
-        raise CorruptError("the decoded pixels do not have the hash that the file states")
-    return image if refine is None else _refined(image, refine, parts, limits, _threads(threads))
+    image = assembled(parts, pixels, check_hash)
+    return image if refine is None else _refined(image, refine, parts, limits, thread_count(threads))
 
 
 def _refined(image: Image, refine: SideLike, parts: Container, limits: Limits, threads: int) -> Image:
@@ -234,23 +221,6 @@ def compare(
     )
 
 
-def as_image(image: ImageLike) -> Image:
-    """An Image of whatever ``encode`` takes. Raises UsageError for other types."""
-    if isinstance(image, Image):
-        return image
-    if isinstance(image, np.ndarray):
-        return Image.from_array(image)
-    if isinstance(image, (str, os.PathLike)):
-        from . import io
-
-        return io.read(image)
-    from PIL import Image as PilImage
-
-    if isinstance(image, PilImage.Image):
-        return Image.from_pil(image)
-    raise UsageError(f"a picture is an Image, an array, a PIL image or a path, not {type(image).__name__}")
-
-
 def _load(
     source: ImageLike | bytes,
     limits: Limits | None,
@@ -269,70 +239,11 @@ def _load(
     return io.read(source, limits=limits), len(source)
 
 
-def default_threads() -> int:
-    """The cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)  # absent outside Linux
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-def _threads(threads: int | None) -> int:
-    if threads is None:
-        return default_threads()
-    if threads < 1:
-        raise UsageError(f"threads is {threads}, it must be at least 1")
-    return threads
-
-
-def _with_options(settings: Settings, options: Mapping[str, str | int | float], codec: Codec) -> Settings:
-    """Settings with further fields set by name, each converted to the type of the field's default."""
-    allowed: dict[str, Any] = {
-        f.name: f.default
-        for f in dataclasses.fields(settings)
-        if f.name in _COMMON_OPTIONS or f.name in codec.OPTIONS
-    }
-    changes: dict[str, Any] = {}
-    for name, value in options.items():
-        if name not in allowed:
-            raise UsageError(f"no option is called {name!r}; there are: {', '.join(sorted(allowed))}")
-        kind = type(allowed[name])
-        try:
-            changes[name] = kind(value)
-        except (TypeError, ValueError):
-            raise UsageError(f"option {name} takes a value of type {kind.__name__}, not {value!r}") from None
-    return dataclasses.replace(settings, **changes)
-
-
 def _framed(
     picture: Image, codec: Codec, known: _Known, settings: Settings, store_hash: bool
 ) -> tuple[Container, Settings]:
-    """The file without its payload, and settings that know its overhead.
-
-    A pixel hash is a place-holder until the decoded pixels are known.
-    """
-    header = Header(
-        picture.width,
-        picture.height,
-        picture.channels,
-        picture.bit_depth,
-        picture.alpha is not None,
-        codec.CODEC_ID,
-        codec.VERSION,
-    )
-    alpha = None
-    if picture.alpha is not None:
-        from . import _native
-
-        alpha = _native.plane_encode(picture.alpha)
-    frame = Container(
-        header,
-        b"",
-        alpha,
-        exif=picture.exif,
-        icc=picture.icc,
-        xmp=picture.xmp,
-        pixel_hash=bytes(container.HASH_BYTES) if store_hash else None,
-        side_hash=known.hash,
-    )
+    """The file without its payload, and settings that know its overhead."""
+    frame = frame_of(picture, codec.CODEC_ID, codec.VERSION, store_hash, known.hash)
     return frame, dataclasses.replace(settings, overhead_bytes=_overhead(frame, picture, settings))
 
 

@@ -9,6 +9,7 @@ from .errors import CorruptError, LimitError, UnsupportedError, UsageError
 
 SIGNATURE = b"\x8fWYN"
 MAJOR, MINOR = 1, 0
+PREAMBLE = SIGNATURE + bytes([MAJOR << 4 | MINOR])
 HASH_BYTES = 16
 _FLAG_RGB, _FLAG_16_BIT, _FLAG_ALPHA = 1, 2, 4
 _ONCE = frozenset("HADSheix")
@@ -32,8 +33,17 @@ class Limits:
         """Raise LimitError when a picture of this size is over the limits."""
         if max(width, height) > self.side:
             raise LimitError(f"the picture is {width}x{height}; the limit is {self.side} a side")
-        if width * height > self.pixels:
-            raise LimitError(f"the picture has {width * height} pixels; the limit is {self.pixels}")
+        self.check_pixels(width * height)
+
+    def check_pixels(self, count: int) -> None:
+        """Raise LimitError when so many pixels to be decoded are over the limit."""
+        if count > self.pixels:
+            raise LimitError(f"there are {count} pixels to decode; the limit is {self.pixels}")
+
+    def check_macs(self, macs: float) -> None:
+        """Raise LimitError when decoding takes so many multiply-accumulates that they are over the limit."""
+        if not macs <= self.macs:
+            raise LimitError(f"decoding takes {macs:.3g} multiply-accumulates; the limit is {self.macs:.3g}")
 
     def check_metadata(self, size: int) -> None:
         """Raise LimitError when ICC, EXIF or XMP of ``size`` bytes is over the limit."""
@@ -52,6 +62,11 @@ class Header:
     has_alpha: bool
     codec_id: int
     codec_version: int
+
+    @property
+    def maxval(self) -> int:
+        """The greatest sample: 255 or 65535."""
+        return (1 << self.bit_depth) - 1
 
 
 @dataclass(frozen=True)
@@ -77,26 +92,31 @@ class Container:
 
 def write(container: Container) -> bytes:
     """Serialise; the inverse of ``read``. Raises UsageError when header and contents do not agree."""
+    return PREAMBLE + write_picture(container)
+
+
+def write_picture(container: Container, previous: Header | None = None) -> bytes:
+    """The chunks of one picture. previous: header of the picture before it in a set, not written again."""
     header = container.header
     _check_writable(container)
-    parts = [SIGNATURE, bytes([MAJOR << 4 | MINOR]), _chunk("H", _header_payload(header))]
+    parts = [chunk("H", b"" if header == previous else _header_payload(header))]
     if container.side_hash is not None:
-        parts.append(_chunk("S", container.side_hash))
+        parts.append(chunk("S", container.side_hash))
     if container.pixel_hash is not None:
-        parts.append(_chunk("h", container.pixel_hash))
+        parts.append(chunk("h", container.pixel_hash))
     for kind, name in _METADATA.items():
         value = getattr(container, name)
         if value:
-            parts.append(_chunk(kind, _pack_metadata(value)))
+            parts.append(chunk(kind, pack_metadata(value)))
     if container.alpha is not None:
-        parts.append(_chunk("A", container.alpha))
-    parts.append(_chunk("D", container.payload))
+        parts.append(chunk("A", container.alpha))
+    parts.append(chunk("D", container.payload))
     return b"".join(parts)
 
 
 def overhead(container: Container, payload_bytes: int) -> int:
     """Bytes that ``write`` adds to a payload of about ``payload_bytes`` (exact for that very number)."""
-    return len(write(container)) - len(_chunk("D", container.payload)) + 5 + len(varint(payload_bytes))
+    return len(write(container)) - len(chunk("D", container.payload)) + 5 + len(varint(payload_bytes))
 
 
 def read(data: bytes | bytearray | memoryview, limits: Limits | None = None) -> Container:
@@ -108,13 +128,38 @@ def read(data: bytes | bytearray | memoryview, limits: Limits | None = None) -> 
     """
     limits = limits or Limits()
     view = memoryview(data)
-    minor = _check_preamble(view)
+    minor = check_preamble(view)
+    if next_chunk(view, len(PREAMBLE))[0] == "M":
+        raise UnsupportedError(
+            "the file holds a set of pictures: wyner decode or wyner.decode_set takes it apart"
+        )
+    return read_picture(view, len(PREAMBLE), limits, minor)[0]
+
+
+def is_set(data: bytes | bytearray | memoryview) -> bool:
+    """Whether a file is a set of pictures (docs/spec/shared.md), by its first bytes."""
+    start = bytes(data[: len(PREAMBLE) + 1])
+    return start.startswith(SIGNATURE) and start[len(PREAMBLE) :] == b"M"
+
+
+def read_picture(
+    view: memoryview,
+    at: int,
+    limits: Limits,
+    minor: int = MINOR,
+    previous: Header | None = None,
+    last: bool = True,
+) -> tuple[Container, int]:
+    """The picture whose chunks begin at ``at``, and the position after it.
+
+    previous: header of the picture before it, which in a set may stand for its own. last: whether the file
+    must end with it. Raises as ``read``.
+    """
     found: dict[str, bytes] = {}
     sizes: list[tuple[str, int]] = []
     header: Header | None = None
-    at = len(SIGNATURE) + 1
     while "D" not in found:
-        kind, payload, end = _next_chunk(view, at)
+        kind, payload, end = next_chunk(view, at)
         if (kind == "H") != (header is None):
             raise CorruptError("the header chunk must be the first and only one")
         if kind in found:
@@ -126,14 +171,14 @@ def read(data: bytes | bytearray | memoryview, limits: Limits | None = None) -> 
                 f"the file needs a feature (chunk {kind!r}) that this version does not know"
             )
         if kind == "H":
-            header = _parse_header(found["H"], limits)
+            header = previous if previous and not payload else _parse_header(found["H"], limits)
         sizes.append((kind, end - at))
         at = end
-    if at != len(view):
+    if last and at != len(view):
         raise CorruptError(f"{len(view) - at} bytes follow the end of the file")
     if header is None:  # the loop ends with D only after H
         raise AssertionError
-    return _assemble(header, found, limits, minor, tuple(sizes))
+    return _assemble(header, found, limits, minor, tuple(sizes)), at
 
 
 def varint(value: int) -> bytes:
@@ -161,7 +206,8 @@ def parse_varint(view: memoryview, at: int) -> tuple[int, int]:
     raise CorruptError("a number is not in its canonical form")
 
 
-def _chunk(kind: str, payload: bytes) -> bytes:
+def chunk(kind: str, payload: bytes) -> bytes:
+    """A chunk with its length and checksum."""
     body = kind.encode("ascii") + varint(len(payload)) + payload
     return body + zlib.crc32(body).to_bytes(4, "big")
 
@@ -176,7 +222,8 @@ def _header_payload(header: Header) -> bytes:
     return size + bytes([flags, header.codec_id, header.codec_version])
 
 
-def _pack_metadata(value: bytes) -> bytes:
+def pack_metadata(value: bytes) -> bytes:
+    """The method, and the data as they are or, where it is smaller, compressed."""
     packed = zlib.compress(value, 9)
     return b"\x01" + packed if len(packed) < len(value) else b"\x00" + value
 
@@ -194,8 +241,8 @@ def _check_writable(container: Container) -> None:
             raise UsageError(f"a hash has {HASH_BYTES} bytes, not {len(digest)}")
 
 
-def _check_preamble(view: memoryview) -> int:
-    """Check the signature and the version; return the minor version."""
+def check_preamble(view: memoryview) -> int:
+    """Check the signature and the version; return the minor version. Raises as ``read``."""
     signature = bytes(view[: len(SIGNATURE)])
     if signature != SIGNATURE:
         if signature and SIGNATURE.startswith(signature):
@@ -209,8 +256,8 @@ def _check_preamble(view: memoryview) -> int:
     return minor
 
 
-def _next_chunk(view: memoryview, at: int) -> tuple[str, memoryview, int]:
-    """Return (type, payload, position after the chunk), its CRC verified."""
+def next_chunk(view: memoryview, at: int) -> tuple[str, memoryview, int]:
+    """Return (type, payload, position after the chunk), its CRC verified. Raises CorruptError."""
     if at >= len(view):
         raise CorruptError("the file is truncated: a chunk is missing")
     kind = chr(view[at])
@@ -248,7 +295,7 @@ def _assemble(
     for kind in "hS":
         if len(found.get(kind, bytes(HASH_BYTES))) != HASH_BYTES:
             raise CorruptError(f"chunk {kind!r} must have {HASH_BYTES} bytes")
-    metadata = {kind: _unpack_metadata(found[kind], limits) for kind in _METADATA if kind in found}
+    metadata = {kind: unpack_metadata(found[kind], limits) for kind in _METADATA if kind in found}
     return Container(
         header,
         found["D"],
@@ -263,7 +310,8 @@ def _assemble(
     )
 
 
-def _unpack_metadata(payload: bytes, limits: Limits) -> bytes:
+def unpack_metadata(payload: bytes, limits: Limits) -> bytes:
+    """The inverse of ``pack_metadata``. Raises CorruptError, UnsupportedError or LimitError."""
     method, stored = payload[:1], payload[1:]
     value = stored
     if method == b"\x01":

@@ -51,3 +51,34 @@ class Comparison:
     alpha_equal: bool
     file_bytes: int | None
     bpp: float | None
+
+
+@dataclass(frozen=True)
+class SetPicture:
+    """A picture of a set. bytes: of the file that are its own. name, pixel_hash: None where not stored."""
+
+    name: str | None
+    width: int
+    height: int
+    channels: int
+    bit_depth: int
+    has_alpha: bool
+    bytes: int
+    pixel_hash: str | None
+
+
+@dataclass(frozen=True)
+class SetInfo:
+    """What a set tells without being decoded.
+
+    shared_bytes: of the file, that belong to no picture: networks, names, and what is around them. bpp: bits
+    of the whole file per pixel of all pictures.
+    """
+
+    codec: str
+    codec_version: int
+    format_version: str
+    file_bytes: int
+    shared_bytes: int
+    bpp: float
+    pictures: tuple[SetPicture, ...]

@@ -10,18 +10,22 @@ LAYERS = [
     ("errors",),
     ("image", "orientation", "pil_modes"),
     ("_native",),
-    ("coder", "container"),
+    ("coder", "container", "set_container"),
     ("metrics", "io", "png16", "pnm"),
     ("nn", "reference"),
     ("codecs",),
-    ("api", "facts"),
+    ("api", "facts", "framing", "sets"),
     ("bench", "batch", "train"),
     ("cli", "pillow"),
     ("__main__",),
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 # The package itself gives names of ``api`` to users only; inside, it stands for its version number.
-BUILD_ON = (("codecs.side", "codecs.overfit"), ("codecs.distributed", "codecs.learned"))
+BUILD_ON = (
+    ("codecs.side", "codecs.overfit"),
+    ("codecs.distributed", "codecs.learned"),
+    ("codecs.shared", "codecs.overfit"),
+)
 
 
 def _modules():

@@ -35,7 +35,7 @@ typedef struct {
   uint64_t max_macs;   /* multiply-accumulates of the whole picture; wyner_decode_memory alone looks at it */
 } wyner_limits;
 
-#define WYNER_DEFAULT_LIMITS {UINT64_C(1) << 28, 32768, UINT64_C(1) << 40}
+#define WYNER_DEFAULT_LIMITS {UINT64_C(1) << 28, 32768, UINT64_C(1) << 43}
 
 typedef struct {
   const void *data; /* a part of the file, or null if there is none */

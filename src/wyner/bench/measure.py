@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from .. import metrics
-from ..api import default_threads
 from ..errors import UnavailableError, WynerError
+from ..framing import default_threads
 from .codec import Pixels
 
 METRICS = ("psnr", "ms_ssim", "lpips", "ssimulacra2", "memory")

@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from .. import api, codecs, io
+from .. import api, codecs, framing, io, sets
+from ..container import is_set
 from ..errors import UsageError
 from .files import (
     PIPE,
@@ -26,6 +27,7 @@ from .files import (
     write_output,
 )
 from .report import FAILURES, Reporter
+from .sets import decode_together, tell
 
 
 def decode(arguments: argparse.Namespace) -> int:
@@ -40,11 +42,16 @@ def decode(arguments: argparse.Namespace) -> int:
         name, target, start = job.source.path, job.target, time.monotonic()
         given = job.side or arguments.side
         try:
+            data = read_bytes(name)
+            if is_set(data):
+                decode_together(arguments, job, data, threads, reporter)
+                return
+            if arguments.picture is not None:
+                raise UsageError("--picture chooses from a set: this file holds one picture")
             check_writable(target, arguments.force)
             suffix = f".{arguments.format}" if target == PIPE else Path(target).suffix
             if suffix.lower() not in io.SUFFIXES:
                 raise UsageError(f"unknown suffix {suffix!r}; there are: {' '.join(io.SUFFIXES)}")
-            data = read_bytes(name)
             facts = api.info(data, limits=limits)
             known = facts.codec in codecs.MODULES  # decoding tells of one that is not
             used = facts.side_hash is not None or (known and codecs.by_name(facts.codec).SIDE_AT_DECODER)
@@ -73,7 +80,11 @@ def info(arguments: argparse.Namespace) -> int:
     limits, reporter = limits_of(arguments), Reporter("info", arguments.json)
     for name in arguments.inputs:
         try:
-            facts = api.info(read_bytes(name), limits=limits)
+            data = read_bytes(name)
+            if is_set(data):
+                tell(name, sets.set_info(data, limits=limits), reporter)
+                continue
+            facts = api.info(data, limits=limits)
         except FAILURES as error:
             reporter.failure(name, error)
             continue
@@ -88,8 +99,12 @@ def test(arguments: argparse.Namespace) -> int:
     for name in arguments.inputs:
         try:
             data = read_bytes(name)
-            api.decode(data, side=side, limits=limits, threads=arguments.threads, check_hash=True)
-            hashed = api.info(data, limits=limits).pixel_hash is not None
+            if is_set(data):
+                sets.decode_set(data, limits=limits, threads=arguments.threads, check_hash=True)
+                hashed = all(picture.pixel_hash for picture in sets.set_info(data, limits=limits).pictures)
+            else:
+                api.decode(data, side=side, limits=limits, threads=arguments.threads, check_hash=True)
+                hashed = api.info(data, limits=limits).pixel_hash is not None
         except FAILURES as error:
             reporter.failure(name, error)
             continue
@@ -140,7 +155,7 @@ def _threads_per_file(arguments: argparse.Namespace) -> int | None:
     """The threads asked for; with several jobs and no wish, the cores are shared between them."""
     if arguments.threads is not None or arguments.jobs == 1:
         return None if arguments.threads is None else int(arguments.threads)
-    return max(1, api.default_threads() // int(arguments.jobs))
+    return max(1, framing.default_threads() // int(arguments.jobs))
 
 
 def _run_all(work: Callable[[Job], None], jobs: Sequence[Job], parallel: int) -> None:

@@ -9,22 +9,24 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, redirect_stdout
 
-from .. import io
 from ..batch.executor import Finished, make_executor, run
 from ..batch.manifest import Manifest, Record, latest
 from ..batch.shard import Shard
 from ..errors import TargetMissedError, UsageError
 from .encode_file import Request, encode_file
-from .files import PIPE, WYN, Job, limits_of, plan, side_of
+from .files import PICTURES, PIPE, WYN, Job, limits_of, plan, side_of
 from .report import FAILURES, Reporter
-
-_SUFFIXES = (*io.SUFFIXES, ".bmp")
+from .sets import encode_together
 
 
 def encode(arguments: argparse.Namespace) -> int:
     """``wyner encode``."""
+    if arguments.codec == "shared":
+        return encode_together(arguments)
+    if arguments.append:
+        raise UsageError("--append adds to a set: it goes with --codec shared")
     shard = Shard.parse(arguments.shard)
-    jobs = [job for job in plan(arguments, WYN, _SUFFIXES) if shard.holds(job.name)]
+    jobs = [job for job in plan(arguments, WYN, PICTURES) if shard.holds(job.name)]
     pipe = any(PIPE in (job.source.path, job.target) for job in jobs)
     if pipe and arguments.executor == "ray":
         raise UsageError("a pipe cannot reach a Ray cluster; name files, or leave out --executor ray")

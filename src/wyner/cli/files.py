@@ -16,9 +16,11 @@ from ..batch.expand import PIPE, Source, expand
 from ..batch.pairs import Pair, read_pairs
 from ..container import Limits
 from ..errors import UsageError, WynerError, describe
-from ..io import is_special, write_atomic
+from ..io import SUFFIXES, is_special, write_atomic
 
 WYN = ".wyn"
+PICTURES = (*SUFFIXES, ".bmp")
+"""Suffixes of the files that are taken for pictures in a folder."""
 
 
 def read_bytes(name: str) -> bytes:

@@ -63,7 +63,10 @@ def _add_encode(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "-e", "--effort", type=int, default=5, metavar="E", help="1 fast .. 10 small (default 5)"
     )
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--codec", help="codec (default overfit, and side with --side where it helps)")
+    which.add_argument(
+        "--codec",
+        help="codec (default overfit, and side with --side where it helps); shared: one file for all",
+    )
     which.add_argument(
         "--lossless", dest="codec", action="store_const", const="lossless", help="keep every sample as it is"
     )
@@ -81,6 +84,9 @@ def _add_encode(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         default=[],
         metavar="KEY=VALUE",
         help="codec option",
+    )
+    parser.add_argument(
+        "--append", action="store_true", help="with --codec shared: add the pictures to the set that OUT is"
     )
     parser.add_argument(
         "--hash", action="store_true", help="store a hash of the pixels for wyner test (22 bytes)"
@@ -101,6 +107,9 @@ def _add_decode(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         help="format where the output's name does not tell it (default png)",
     )
     parser.add_argument("--side", metavar="REF", help="side image, for files that were made with one")
+    parser.add_argument(
+        "--picture", metavar="P", help="of a set this one alone: its name, or its number from 1 on"
+    )
     _add_refine(parser)
     parser.add_argument(
         "--pairs", metavar="CSV", help="the list that encoded them; IN, if given, is the folder they went to"

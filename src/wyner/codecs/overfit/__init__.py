@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ... import _native
 from ..base import Pixels, ProgressCallback, Settings
-from .fit import fit_picture
+from .fit import fit_and_code
 from .model import payload_macs_per_pixel
 from .stream import Picture
 
@@ -32,7 +32,7 @@ def encode(pixels: Pixels, settings: Settings, progress: ProgressCallback | None
     The same pixels, settings and instruction set give the same bytes for any number of threads.
     Raises FloatingPointError if the fit diverges, and whatever ``progress`` raises.
     """
-    return fit_picture(Picture(pixels), settings, progress).payload
+    return fit_and_code(Picture(pixels), settings, progress).payloads[0]
 
 
 def decode(

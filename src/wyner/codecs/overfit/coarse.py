@@ -11,12 +11,34 @@ Measured on training pictures at equal time (decision 7): -10 % of the loss at l
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, Protocol
 
 import numpy as np
 
-from ... import _native
-from .model import Floats, Ints, Model, load_model
+from .model import Floats, Ints, Model
 from .schedule import CHUNK, Plan
+
+
+class Fitter(Protocol):
+    """``_native.Fitter`` or ``_native.SetFitter``, which lists the latents of one picture after another."""
+
+    def get_params(self) -> Floats: ...
+    def set_params(self, values: Floats) -> None: ...
+    def get_latents(self) -> list[Floats]: ...
+    def set_latents(self, grids: list[Floats]) -> None: ...
+    def gradients(self, lam: float) -> dict[str, Any]: ...
+    def run(
+        self,
+        steps: int,
+        lr_latents: float,
+        lr_params: float,
+        temperature: float,
+        noise: float,
+        lam: float,
+        hard: bool = False,
+        weight_rate: float = 1.0,
+    ) -> tuple[float, float]: ...
+
 
 PER_GRID = {"ifc.w": 0, "ifc.b": 0, "up.t": 0, "pre.t": 0, "syn.w1": 1, "syn.wl": 1}
 """Tensors with an entry for each grid, and the axis of the grids."""
@@ -43,25 +65,20 @@ def shifted(model: Model, coarse: Model) -> Ints:
 
 
 def fit_half_size(
-    image: Floats,
+    fitter: Fitter,
     model: Model,
+    coarse: Model,
     plan: Plan,
     lam: float,
-    threads: int,
-    seed: int,
     report: Callable[[float, float], None],
     params: Floats,
-    side: _native.SideInputs | None = None,
 ) -> tuple[Floats, list[Floats]]:
     """Parameters of ``model`` and latents of all its grids but the finest, after ``plan.coarse_steps`` steps.
 
-    image: float32 (C, H, W) in [0, 1]. report: called now and then with the latents' bits and the mse.
-    params: what to begin with.
-    side: of the picture at half its size, if ``model`` has inputs from a side picture.
+    fitter: of the picture, or pictures, at half the size, for ``coarse``, which has one grid less. report:
+    called now and then with the latents' bits and the mse. params: of ``model``, what to begin with.
     """
-    coarse = load_model(model.index, model.grids - 1, model.extras)
     index = shifted(model, coarse)
-    fitter = _native.Fitter(half_size(image), model.index, coarse.grids, threads, seed, side)
     params = params.copy()
     fitter.set_params(params[index])
     for step in range(0, plan.coarse_steps, CHUNK):

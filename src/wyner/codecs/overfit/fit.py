@@ -1,9 +1,11 @@
-"""The fit of one picture: gradient descent on latents and networks, then integers, then a payload.
+"""The fit of a picture or a set: gradient descent on latents and networks, then integers, then a payload.
 
 probe (targets only) --> half size (low rates only) --> main phase
     soft rounding, noise in all of these                    |
 payload <-- quantise networks <-- networks alone <----------'
     latents alone again, if a target is missed      hard rounding
+
+Where the networks are given, the main phase alone is gone through, with the latents alone.
 """
 
 from __future__ import annotations
@@ -11,16 +13,16 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
-from ... import _native
 from ..base import Progress, ProgressCallback, Settings
-from .coarse import fit_half_size
+from .coarse import Fitter, fit_half_size
 from .goal import Goal, psnr_db, steered
-from .model import Floats, Model, load_model
-from .schedule import CHUNK, Plan, grid_count, model_index, plan_for
-from .stream import Coded, Picture, code, round_latents
+from .model import Floats, Ints, Model, load_model
+from .schedule import CHUNK, Plan
+from .stream import Coded, round_latents
 from .weights import QuantisedWeights, network_bits, quantise_weights
 
 PROBE_STEPS = 100
@@ -32,26 +34,54 @@ FIRST_LOOK = 0.1  # fraction of the main phase after which a target is steered f
 YOUNG = 0.15  # what bits and error still lose from then on, at about the square of the time left
 
 
+class Subject(Protocol):
+    """What is fitted: a picture, or several that share their networks.
+
+    area: pixels, of all pictures together. fixed: networks that are given; None to fit them.
+    """
+
+    @property
+    def area(self) -> int: ...
+
+    @property
+    def fixed(self) -> QuantisedWeights | None: ...
+
+    def means(self, effort: int, lam: float) -> tuple[Plan, Model]:
+        """The plan and the model for an effort level and a Lagrange multiplier."""
+        ...
+
+    def fitter(self, model: Model, threads: int, seed: int) -> Fitter:
+        """A fitter at its beginning, or with the networks that are given."""
+        ...
+
+    def half_fitter(self, model: Model, threads: int, seed: int) -> Fitter:
+        """A fitter of everything at half the size, for a model with one grid less."""
+        ...
+
+    def code(self, model: Model, w: QuantisedWeights, latents: list[Ints], threads: int) -> Coded:
+        """Payloads of integers; ``latents`` as the fitter lists them."""
+        ...
+
+
 @dataclass
 class _Fit:
     """State of one fit. ``lam`` moves only when a size or a PSNR is asked for."""
 
-    picture: Picture
-    image: Floats  # (C, H, W) in [0, 1]
+    subject: Subject
     settings: Settings
     goal: Goal
     lam: float
     progress: ProgressCallback | None
     plan: Plan = field(init=False)
     model: Model = field(init=False)
-    fitter: _native.Fitter = field(init=False)
+    fitter: Fitter = field(init=False)
     network_bits: float = 0.0
     done: int = 0
     started: float = field(default_factory=time.monotonic)
 
     @property
     def pixels(self) -> int:
-        return self.picture.width * self.picture.height
+        return self.subject.area
 
     @property
     def total_steps(self) -> int:
@@ -63,17 +93,14 @@ class _Fit:
 
     def begin(self) -> None:
         """A fresh fitter with the plan and the model for the present multiplier."""
-        self.plan = plan_for(self.settings.effort, self.lam)
-        grids = grid_count(self.picture.width, self.picture.height)
-        self.model = load_model(model_index(self.settings.effort, self.lam), grids, self.picture.extras)
-        self.fitter = _native.Fitter(
-            self.image, self.model.index, grids, self.threads, self.settings.seed, self.picture.side
-        )
-        if self.picture.side_gain != 1:
-            params = self.fitter.get_params()
-            self.model.tensor(params, "syn.wl")[:, grids:] *= self.picture.side_gain
-            self.fitter.set_params(params)
-        self.network_bits = network_bits(self.model, self.fitter.get_params())
+        self.plan, self.model = self.subject.means(self.settings.effort, self.lam)
+        self.fitter = self.subject.fitter(self.model, self.threads, self.settings.seed)
+        self.weigh_networks()
+
+    def weigh_networks(self) -> None:
+        """Renew ``network_bits``: those of networks that the payload is to hold."""
+        if self.subject.fixed is None:
+            self.network_bits = network_bits(self.model, self.fitter.get_params())
 
     def report(self, phase: str, bits: float, mse: float) -> None:
         """Tell the caller where the fit stands; an exception of theirs ends it."""
@@ -108,7 +135,7 @@ class _Fit:
         self.fitter.set_latents([y.astype(np.float32) for y in round_latents(latents)])
         state = self.fitter.gradients(self.lam)
         self.fitter.set_latents(latents)
-        self.network_bits = network_bits(self.model, self.fitter.get_params())
+        self.weigh_networks()
         return float(sum(state["grid_bits"])), float(state["mse"])
 
 
@@ -117,7 +144,8 @@ def _probe(fit: _Fit) -> None:
     fit.begin()
     for step in range(0, PROBE_STEPS, CHUNK):
         soft = fit.plan.anneal(0.5)
-        mse, bits = fit.run(CHUNK, (fit.plan.lr_latents, fit.plan.lr_params), soft)
+        rates = fit.plan.lr_latents, fit.plan.lr_params if fit.subject.fixed is None else 0.0
+        mse, bits = fit.run(CHUNK, rates, soft)
         if step >= CHUNK:
             # A young fit spends about a quarter more bits than it will in the end.
             fit.steer(0.8 * bits, 0.8 * mse, 0.7)
@@ -131,20 +159,17 @@ def _half_size_phase(fit: _Fit) -> None:
 
     if fit.plan.coarse_steps == 0 or fit.model.grids < 3:
         return
-    side = fit.picture.half_side() if fit.picture.half_side else None
+    coarse = load_model(fit.model.index, fit.model.grids - 1, fit.model.extras)
+    half = fit.subject.half_fitter(coarse, fit.threads, fit.settings.seed)
     params, latents = fit_half_size(
-        fit.image,
-        fit.model,
-        fit.plan,
-        fit.lam,
-        fit.threads,
-        fit.settings.seed,
-        report,
-        fit.fitter.get_params(),
-        side,
+        half, fit.model, coarse, fit.plan, fit.lam, report, fit.fitter.get_params()
     )
     fit.fitter.set_params(params)
-    fit.fitter.set_latents([np.zeros_like(fit.fitter.get_latents()[0]), *latents])
+    everything = fit.fitter.get_latents()
+    for k in range(0, len(everything), fit.model.grids):  # of each picture
+        everything[k + 1 : k + fit.model.grids] = latents[: coarse.grids]
+        latents = latents[coarse.grids :]
+    fit.fitter.set_latents(everything)
 
 
 def _main_phase(fit: _Fit) -> None:
@@ -153,7 +178,8 @@ def _main_phase(fit: _Fit) -> None:
     for step in range(0, plan.steps, CHUNK):
         x = step / plan.steps
         c = plan.cosine(x)
-        mse, bits = fit.run(CHUNK, (plan.lr_latents * c, plan.lr_params * c), plan.anneal(x))
+        rates = plan.lr_latents * c, plan.lr_params * c if fit.subject.fixed is None else 0.0
+        mse, bits = fit.run(CHUNK, rates, plan.anneal(x))
         fit.done += CHUNK
         if fit.goal.lam is None and x >= FIRST_LOOK and step % look_every == 0:
             bits, mse = fit.rounded()
@@ -161,7 +187,7 @@ def _main_phase(fit: _Fit) -> None:
             # Less and less: late in the annealing the latents hardly move, and the multiplier would run away.
             fit.steer(bits * (1 - young), mse * (1 - young), 0.6 * (1 - x))
         elif step % (10 * CHUNK) == 0:
-            fit.network_bits = network_bits(fit.model, fit.fitter.get_params())
+            fit.weigh_networks()
         fit.report("fit", bits, mse)
 
 
@@ -206,18 +232,18 @@ def _closing_round(fit: _Fit) -> None:
 
 
 def _finish(fit: _Fit, weights: QuantisedWeights) -> Coded:
-    """Code the picture; while a target is missed, move the latents towards it and code again."""
+    """Code; while a target is missed, move the latents towards it and code again."""
 
     def attempt() -> Coded:
         latents = round_latents(fit.fitter.get_latents())
-        return code(fit.picture, fit.model, weights, latents, fit.settings.threads)
+        return fit.subject.code(fit.model, weights, latents, fit.settings.threads)
 
     def miss(coded: Coded) -> float:
-        return fit.goal.log_error(8.0 * len(coded.payload), coded.mse)
+        return fit.goal.log_error(coded.bits, coded.mse)
 
     best = coded = attempt()
     for number in range(1, CLOSING_ROUNDS + 1):
-        if fit.goal.met(8.0 * len(coded.payload), coded.mse, TOLERANCE):
+        if fit.goal.met(coded.bits, coded.mse, TOLERANCE):
             break
         # A short round moves the rate less than the typical slope says, so the gain grows while it misses.
         before, fit.lam = fit.lam, steered(fit.lam, miss(coded), 1.5 * number, most=0.7)
@@ -230,16 +256,19 @@ def _finish(fit: _Fit, weights: QuantisedWeights) -> Coded:
     return best
 
 
-def fit_picture(picture: Picture, settings: Settings, progress: ProgressCallback | None) -> Coded:
-    """Fit and code ``picture``. Raises FloatingPointError if the fit diverges."""
-    image = np.ascontiguousarray(picture.pixels.astype(np.float32).transpose(2, 0, 1) / picture.maxval)
-    pixels = picture.width * picture.height
-    goal = Goal.of(settings, pixels)
-    fit = _Fit(picture, image, settings, goal, goal.first_lambda(pixels), progress)
+def fit_and_code(subject: Subject, settings: Settings, progress: ProgressCallback | None) -> Coded:
+    """Fit and code. Raises FloatingPointError if the fit diverges."""
+    goal = Goal.of(settings, subject.area)
+    state = _Fit(subject, settings, goal, goal.first_lambda(subject.area), progress)
     if goal.lam is None:
-        _probe(fit)
-    fit.begin()
-    _half_size_phase(fit)
-    _main_phase(fit)
-    _network_phase(fit)
-    return _finish(fit, _quantise_networks(fit))
+        _probe(state)
+    state.begin()
+    weights = subject.fixed
+    if weights is None:
+        _half_size_phase(state)
+        _main_phase(state)
+        _network_phase(state)
+        weights = _quantise_networks(state)
+    else:
+        _main_phase(state)
+    return _finish(state, weights)

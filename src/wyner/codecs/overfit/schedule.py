@@ -73,11 +73,11 @@ class Plan:
         return t0 + (t1 - t0) * x, n0 + (n1 - n0) * x
 
 
-def plan_for(effort: int, lam: float) -> Plan:
-    """The plan of an effort level 1..10 for a Lagrange multiplier."""
+def plan_for(effort: int, lam: float, spread: float = 1.0) -> Plan:
+    """The plan of an effort level 1..10 for a Lagrange multiplier. spread: as ``model_index`` takes it."""
     steps, coarse = float(EFFORTS[effort].steps), 0.0
     if lam >= LAMBDA_EDGES[-1]:
-        if _architecture(effort, lam) != EFFORTS[effort].model:
+        if _architecture(effort, lam / spread) != EFFORTS[effort].model:
             steps *= SMALLER_STEPS
         steps /= 1 + COARSE_SHARE / 4
         coarse = COARSE_SHARE * steps
@@ -91,10 +91,14 @@ def plan_for(effort: int, lam: float) -> Plan:
     )
 
 
-def model_index(effort: int, lam: float) -> int:
-    """The model for an effort level and a Lagrange multiplier."""
+def model_index(effort: int, lam: float, spread: float = 1.0) -> int:
+    """The model for an effort level and a Lagrange multiplier.
+
+    spread: pixels that share the networks, for each pixel of a picture as the edges were measured on; at
+        least 1.
+    """
     rate = sum(lam >= edge for edge in LAMBDA_EDGES)
-    return MODELS[_architecture(effort, lam)][rate]
+    return MODELS[_architecture(effort, lam / spread)][rate]
 
 
 def _architecture(effort: int, lam: float) -> str:

@@ -11,7 +11,7 @@ import dataclasses
 from ... import _native
 from ...errors import SideImageError, UsageError
 from ..base import Pixels, ProgressCallback, Settings, Side
-from ..overfit.fit import fit_picture
+from ..overfit.fit import fit_and_code
 from ..overfit.goal import expected_rate
 from ..overfit.model import payload_macs_per_pixel
 from ..overfit.stream import Picture
@@ -49,7 +49,7 @@ def encode(
     maxval = 255 if pixels.itemsize == 1 else 65535
     inputs = _inputs(head, side, width, height, channels, maxval, settings.threads)
     picture = Picture(pixels, inputs.full, inputs.half, inputs.gain(pixels))
-    return start + fit_picture(picture, settings, progress).payload
+    return start + fit_and_code(picture, settings, progress).payloads[0]
 
 
 def decode(

@@ -1,0 +1,193 @@
+"""Sets of pictures: ``wyner encode --codec shared``, and what other commands do with a set."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from .. import io, sets
+from ..batch.expand import expand
+from ..errors import TargetMissedError, UsageError
+from ..facts import SetInfo
+from ..set_container import usable_names
+from .files import PICTURES, PIPE, Job, check_writable, limits_of, read_bytes, write_output
+from .progress import ProgressLine
+from .report import FAILURES, Reporter
+
+
+def encode_together(arguments: argparse.Namespace) -> int:
+    """Encode all pictures into one file, or add them to the one that is there."""
+    _check(arguments)
+    reporter, target = Reporter("encode", arguments.json), str(arguments.output)
+    start = time.monotonic()
+    line = ProgressLine(target)
+    missed = None
+    try:
+        if not arguments.append:
+            check_writable(target, arguments.force)
+        paths = [source.path for source in expand(arguments.inputs, arguments.lists, PICTURES)]
+        if not paths:
+            raise UsageError("name at least one picture")
+        names = [os.path.splitext(os.path.basename(path))[0] for path in paths]
+        try:
+            data = (
+                _added(arguments, paths, names, line)
+                if arguments.append
+                else _made(arguments, paths, names, line)
+            )
+        except TargetMissedError as error:
+            missed, data = error, error.data
+        write_output(target, data, arguments.force or arguments.append)
+    except FAILURES as error:
+        reporter.failure(target, error)
+        return reporter.code
+    finally:
+        line.close()
+    facts = sets.set_info(data, limits=limits_of(arguments))
+    seconds = round(time.monotonic() - start, 3)
+    count = len(facts.pictures)
+    fields: dict[str, Any] = {
+        "output": target,
+        "pictures": count,
+        "bytes": len(data),
+        "bpp": round(facts.bpp, 6),
+    }
+    fields |= {"shared_bytes": facts.shared_bytes, "seconds": seconds}
+    if missed is not None:
+        reporter.failure(target, missed, fields)
+        return reporter.code
+    size = f"{len(data)} bytes, {facts.shared_bytes} of them shared"
+    text = f"{target}: {count} picture{'s' * (count > 1)}  {size}  {facts.bpp:.4f} bpp  {seconds:.1f} s"
+    reporter.success(target, text, fields)
+    return reporter.code
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if arguments.side is not None or arguments.pairs is not None:
+        raise UsageError("a set takes no side image")
+    if arguments.resume or arguments.shard != "1/1" or arguments.executor != "local":
+        raise UsageError("a set is fitted as a whole: leave out --resume, --shard and --executor")
+    if arguments.output is None or os.path.isdir(arguments.output):
+        raise UsageError("a set is one file: give -o FILE.wyn")
+    if arguments.json and arguments.output == PIPE:
+        raise UsageError("--json and the file cannot both go to standard output; give -o FILE")
+    if arguments.append and (arguments.output == PIPE or arguments.hash):
+        raise UsageError("--append adds to a file, with hashes if that has them: no pipe, no --hash")
+
+
+def _common(arguments: argparse.Namespace, line: ProgressLine) -> dict[str, Any]:
+    return {
+        "quality": arguments.quality,
+        "effort": arguments.effort,
+        "target_bpp": arguments.target_bpp,
+        "target_psnr": arguments.target_psnr,
+        "target_size": arguments.target_size,
+        "threads": arguments.threads,
+        "progress": line,
+        "options": dict(arguments.options),
+    }
+
+
+def _made(arguments: argparse.Namespace, paths: list[str], names: list[str], line: ProgressLine) -> bytes:
+    limits = limits_of(arguments)
+    images = [io.read(read_bytes(p), first_frame=arguments.first_frame, limits=limits) for p in paths]
+    common = _common(arguments, line)
+    return sets.encode_set(images, names=usable_names(names), store_hash=arguments.hash, **common)
+
+
+def _added(arguments: argparse.Namespace, paths: list[str], names: list[str], line: ProgressLine) -> bytes:
+    limits = limits_of(arguments)
+    data = Path(arguments.output).read_bytes()
+    for path, name in zip(paths, names, strict=True):
+        image = io.read(read_bytes(path), first_frame=arguments.first_frame, limits=limits)
+        known = [picture.name for picture in sets.set_info(data, limits=limits).pictures]
+        named = [other for other in known if other is not None]
+        new = usable_names([*named, name])[-1] if named else None
+        data = sets.add_to_set(data, image, name=new, limits=limits, **_common(arguments, line))
+    return data
+
+
+def decode_together(
+    arguments: argparse.Namespace, job: Job, data: bytes, threads: int | None, reporter: Reporter
+) -> None:
+    """Decode the pictures of a set into a folder, or the chosen one into a file. Raises as these do."""
+    if arguments.side is not None or arguments.refine is not None:
+        raise UsageError("the pictures of a set are decoded without another picture")
+    limits, start = limits_of(arguments), time.monotonic()
+    facts = sets.set_info(data, limits=limits)
+    names = [
+        picture.name or f"{k + 1:0{len(str(len(facts.pictures)))}d}"
+        for k, picture in enumerate(facts.pictures)
+    ]
+    if arguments.picture is None:
+        folder, suffix = _folder(arguments, job, len(names))
+        chosen = [(k, os.path.join(folder, name + suffix)) for k, name in enumerate(names)]
+    else:
+        k = _number(arguments.picture, names)
+        chosen = [(k, _single(arguments, job, names[k]))]
+    for _, target in chosen:
+        check_writable(target, arguments.force)
+    images = sets.decode_each(data, [k for k, _ in chosen], limits=limits, threads=threads)
+    for (k, target), image in zip(chosen, images, strict=True):
+        suffix = f".{arguments.format}" if target == PIPE else os.path.splitext(target)[1]
+        write_output(target, io.encode_file(image, suffix), arguments.force)
+        fields = {"output": target, "picture": names[k], "width": image.width, "height": image.height}
+        seconds, start = round(time.monotonic() - start, 3), time.monotonic()
+        text = f"{job.source.path} -> {target}: {image.width}x{image.height}"
+        reporter.success(job.source.path, text, fields | {"seconds": seconds})
+
+
+def _number(wanted: str, names: list[str]) -> int:
+    """The place of a picture, from 0, by its name or by its number from 1."""
+    if wanted in names:
+        return names.index(wanted)
+    if wanted.isdecimal() and 1 <= int(wanted) <= len(names):
+        return int(wanted) - 1
+    more = " ..." if len(names) > 20 else ""
+    raise UsageError(f"the set has no picture {wanted!r}; there are: {' '.join(names[:20])}{more}")
+
+
+def _folder(arguments: argparse.Namespace, job: Job, count: int) -> tuple[str, str]:
+    """Where the pictures of a set go, and the suffix of their files."""
+    output = arguments.output
+    if output is None and job.source.path != PIPE:
+        output = os.path.splitext(job.source.path)[0]
+    suffix = os.path.splitext(output)[1].lower() if output is not None else ""
+    if output is None or output == PIPE or (suffix in io.SUFFIXES and not os.path.isdir(output)):
+        raise UsageError(
+            f"the file holds a set of {count}: give a folder (-o FOLDER) or choose one (--picture)"
+        )
+    os.makedirs(output, exist_ok=True)
+    return output, f".{arguments.format}"
+
+
+def _single(arguments: argparse.Namespace, job: Job, name: str) -> str:
+    """The file that one picture of a set goes to."""
+    output = arguments.output
+    if output is None:
+        output = PIPE if job.source.path == PIPE else os.path.dirname(job.source.path)
+    if output == PIPE:
+        return PIPE
+    if output == "" or output.endswith(("/", os.sep)) or os.path.isdir(output):
+        return os.path.join(output, f"{name}.{arguments.format}")
+    if os.path.splitext(output)[1].lower() not in io.SUFFIXES:
+        raise UsageError(f"unknown suffix of {output}; there are: {' '.join(io.SUFFIXES)}")
+    return str(output)
+
+
+def tell(name: str, facts: SetInfo, reporter: Reporter) -> None:
+    """What ``wyner info`` tells of a set."""
+    lines = [
+        f"{name}: set of {len(facts.pictures)}",
+        f"  codec   {facts.codec} version {facts.codec_version}, format {facts.format_version}",
+        f"  size    {facts.file_bytes} bytes, {facts.bpp:.4f} bpp; {facts.shared_bytes} bytes are shared",
+    ]
+    for k, picture in enumerate(facts.pictures):
+        colour = ("grey" if picture.channels == 1 else "RGB") + (" + alpha" if picture.has_alpha else "")
+        text = f"{picture.width}x{picture.height} {colour}, {picture.bit_depth} bits, {picture.bytes} bytes"
+        lines.append(f"  {k + 1:>5}   {picture.name or ''}  {text}")
+    reporter.result(name, "\n".join(lines), dataclasses.asdict(facts))
