@@ -98,7 +98,7 @@ def frame_of(
     if picture.alpha is not None:
         from . import _native
 
-        alpha = _native.plane_encode(picture.alpha)
+        alpha = _native.plane_encode(np.ascontiguousarray(picture.alpha))
     return Container(
         header,
         b"",

@@ -119,21 +119,32 @@ def _parse_names(data: bytes, count: int) -> tuple[str, ...]:
 
 def is_name(name: str) -> bool:
     """Whether a picture may be called so: a name for a file anywhere, without its suffix."""
-    fits = 0 < len(name.encode("utf-8", "replace")) <= MAX_NAME_BYTES
-    return fits and name.isprintable() and not (_FORBIDDEN & set(name)) and name[0] not in ". -"
+    size = len(name.encode("utf-8", "surrogatepass"))
+    return 0 < size <= MAX_NAME_BYTES and name[0] not in ". -" and all(map(_is_allowed, name))
 
 
 def usable_names(wanted: Sequence[str]) -> tuple[str, ...]:
     """Names like the wanted ones that a set can hold: each allowed, and no two the same."""
     names: dict[str, None] = {}
     for text in wanted:
-        safe = "".join(c if c.isprintable() and c not in _FORBIDDEN else "_" for c in text).lstrip(". -")
-        base = safe.encode("utf-8", "replace")[: MAX_NAME_BYTES - 8].decode("utf-8", "ignore") or "picture"
+        safe = "".join(c if _is_allowed(c) else "_" for c in text).lstrip(". -")
+        base = safe.encode()[: MAX_NAME_BYTES - 8].decode("utf-8", "ignore") or "picture"
         name, number = base, 2
         while name in names:
             name, number = f"{base}_{number}", number + 1
         names[name] = None
     return tuple(names)
+
+
+def _is_allowed(character: str) -> bool:
+    """Neither a control character nor one that file systems reserve, nor half of one."""
+    code = ord(character)
+    return (
+        code >= 0x20
+        and not 0x7F <= code <= 0x9F
+        and not 0xD800 <= code <= 0xDFFF
+        and character not in _FORBIDDEN
+    )
 
 
 def _check_writable(parts: SetFile) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import cast
 
-from ..errors import UnsupportedError, UsageError
+from ..errors import CorruptError, UnsupportedError, UsageError
 from .base import Codec
 
 MODULES: dict[str, str] = {
@@ -16,6 +16,8 @@ MODULES: dict[str, str] = {
     "ndic": "wyner.codecs.distributed",
 }
 IDS: dict[int, str] = {1: "overfit", 2: "side", 3: "lossless", 4: "learned", 5: "ndic"}
+IN_SETS = 6
+"""The id of the codec ``shared``, whose pictures come in sets alone (wyner.sets)."""
 
 
 def by_name(name: str) -> Codec:
@@ -26,7 +28,12 @@ def by_name(name: str) -> Codec:
 
 
 def by_id(codec_id: int, version: int) -> Codec:
-    """Return the codec with this id in a file. Raises UnsupportedError for an unknown id or version."""
+    """Return the codec with this id in a file of one picture.
+
+    Raises UnsupportedError for an unknown id or version, CorruptError for one of sets alone.
+    """
+    if codec_id == IN_SETS:
+        raise CorruptError("the file holds a picture of a set without its set")
     if codec_id not in IDS:
         raise UnsupportedError(f"the file uses codec {codec_id}, which this version of wyner does not know")
     codec = by_name(IDS[codec_id])

@@ -7,7 +7,8 @@ where none of the values the specification allows can overflow.
 One file per group of sections: `range_decoder` (2), `laplace` (3), `network` (4-6), `latents` (7),
 `synthesis` (8-9), `plane` for the lossless planes of `docs/spec/plane.md`, and `side_field` (1-4),
 `side_payload` (5) and `side` (6-8) for `docs/spec/side.md`; `coder` for `docs/spec/coder.md`; `lossless`
-(1, 2, 6, 7), `lossless_network` (3-5, 9), `lossless_tuning` (7) and `drawn` (8) for `docs/spec/lossless.md`.
+(1, 2, 6, 7), `lossless_network` (3-5, 9), `lossless_tuning` (7) and `drawn` (8) for `docs/spec/lossless.md`;
+`shared` (2, 3) for `docs/spec/shared.md`.
 """
 
 import numpy as np
@@ -19,9 +20,10 @@ from wyner.reference.lossless import decode_lossless
 from wyner.reference.network import decode_network
 from wyner.reference.plane import decode_plane
 from wyner.reference.range_decoder import RangeDecoder
+from wyner.reference.shared import decode_shared
 from wyner.reference.synthesis import synthesise, to_samples, upsample
 
-__all__ = ["decode_lossless", "decode_overfit", "decode_plane"]
+__all__ = ["decode_lossless", "decode_overfit", "decode_plane", "decode_shared"]
 
 
 def decode_overfit(

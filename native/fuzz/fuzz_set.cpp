@@ -1,0 +1,41 @@
+// Networks of a set and the latents of a picture, both arbitrary bytes. What decodes must survive being encoded and
+// decoded again, and render alike on any number of threads.
+// Input: width, height (a byte each), flags (bit 0: RGB, bit 1: 16 bits), length of the networks / 4, networks, payload.
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <vector>
+
+#include "base/error.h"
+#include "overfit/codec.h"
+
+using namespace wyner::overfit;
+
+static void check(const uint8_t* networks, size_t networks_size, const uint8_t* payload, size_t size, const Picture& p) {
+  const Network net = decode_networks(networks, networks_size);
+  const std::vector<uint8_t> coded_net = encode_networks(net);
+  const Network again = decode_networks(coded_net.data(), coded_net.size());
+  if (again.params != net.params) std::abort();
+  std::vector<Plane> latents = decode_latents(net, payload, size, p.width, p.height);
+  const std::vector<uint8_t> coded = encode_latents(again, latents);
+  std::vector<Plane> same = decode_latents(again, coded.data(), coded.size(), p.width, p.height);
+  for (size_t i = 0; i < latents.size(); ++i)
+    if (latents[i].data != same[i].data) std::abort();
+  const size_t bytes = size_t(p.width) * p.height * p.channels * (p.maxval > 255 ? 2 : 1);
+  std::vector<uint16_t> one(bytes / 2 + 1), three(bytes / 2 + 1);
+  render(net, std::move(latents), p, 1, one.data());
+  render(again, std::move(same), p, 3, three.data());
+  if (one != three) std::abort();
+}
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size < 4) return 0;
+  const Picture p = {data[0] % 96 + 1, data[1] % 96 + 1, data[2] & 1 ? 3 : 1, data[2] & 2 ? 65535 : 255};
+  const size_t networks = std::min(size - 4, size_t(data[3]) * 4);
+  try {
+    check(data + 4, networks, data + 4 + networks, size - 4 - networks, p);
+  } catch (const wyner::Error& error) {
+    if (error.kind() != wyner::ErrorKind::corrupt && error.kind() != wyner::ErrorKind::unsupported) std::abort();
+  }
+  return 0;
+}

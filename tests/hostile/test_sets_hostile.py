@@ -1,0 +1,133 @@
+"""Damage to sets: cut at every byte, bits flipped, chunks that do not belong; and what comes back whole."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+pytest.importorskip("wyner._native", reason="the native extension is not built")
+
+from damage import damaged
+
+import wyner
+from wyner import container, set_container
+from wyner.container import Container, Header, chunk, varint
+from wyner.errors import CorruptError, UnsupportedError
+from wyner.set_container import SetFile
+
+RNG = np.random.default_rng(0)
+PICTURES = [RNG.integers(90, 120, (9, 12, 3)).astype(np.uint8), np.zeros((4, 5, 1), np.uint8)]
+FILE = wyner.encode_set(PICTURES, names=["one", "two"], quality=40, effort=1)
+PARTS = set_container.read(FILE)
+HEADS = st.builds(
+    Header,
+    st.integers(1, 300), st.integers(1, 300), st.sampled_from([1, 3]), st.sampled_from([8, 16]),
+    st.just(False), st.just(6), st.just(1),
+)  # fmt: skip
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
+
+
+def outcome(file: bytes) -> str:
+    """ "pictures", or the name of our error; any other exception goes through."""
+    try:
+        images = wyner.decode_set(file, threads=1)
+    except wyner.WynerError as error:
+        return type(error).__name__
+    assert images
+    return "pictures"
+
+
+def assembled(head: bytes, *chunks: bytes) -> bytes:
+    return container.PREAMBLE + chunk("M", head + PARTS.networks) + b"".join(chunks)
+
+
+HEAD = varint(1) + b"\x06\x01"
+PICTURE = container.write_picture(PARTS.pictures[0])
+
+
+def test_files_cut_at_every_byte() -> None:
+    assert {outcome(FILE[:length]) for length in range(len(FILE))} == {"CorruptError"}
+
+
+def test_damaged_files() -> None:
+    rng = np.random.default_rng(1)
+    found = Counter(outcome(damaged(FILE, rng)) for _ in range(300))
+    assert set(found) <= {"CorruptError", "UnsupportedError", "UsageError"}
+
+
+def test_damaged_networks_and_payloads_with_checksums_that_agree() -> None:
+    rng = np.random.default_rng(2)
+    picture = PARTS.pictures[0]
+    found: Counter[str] = Counter()
+    for k in range(300):
+        networks, payload = PARTS.networks, picture.payload
+        if k % 2:
+            networks = damaged(networks, rng)
+        else:
+            payload = damaged(payload, rng)
+        changed = Container(picture.header, payload)
+        found[outcome(set_container.write(SetFile(6, 1, networks, (changed,))))] += 1
+    assert set(found) <= {"pictures", "CorruptError", "UnsupportedError"}
+    assert found["pictures"] and found["CorruptError"]
+
+
+@pytest.mark.parametrize(
+    ("file", "error"),
+    [
+        (assembled(HEAD, PICTURE), None),
+        (assembled(HEAD, chunk("q", b"skip me"), PICTURE), None),
+        (assembled(HEAD, PICTURE, PICTURE), CorruptError),
+        (assembled(varint(2) + b"\x06\x01", PICTURE), CorruptError),
+        (assembled(varint(0) + b"\x06\x01"), CorruptError),
+        (assembled(varint(65537) + b"\x06\x01", PICTURE), CorruptError),
+        (assembled(varint(1) + b"\x01\x01", PICTURE), CorruptError),
+        (assembled(varint(1) + b"\x06\x02", PICTURE), CorruptError),
+        (assembled(HEAD, chunk("H", b""), chunk("D", b"")), CorruptError),
+        (assembled(HEAD, chunk("Z", b""), PICTURE), UnsupportedError),
+        (assembled(HEAD, chunk("A", b""), PICTURE), CorruptError),
+        (assembled(HEAD, chunk("M", b""), PICTURE), CorruptError),
+        (assembled(HEAD, chunk("n", b"\0a"), chunk("n", b"\0a"), PICTURE), CorruptError),
+        (assembled(HEAD, chunk("n", b"\0a\nb"), PICTURE), CorruptError),
+        (assembled(HEAD, chunk("n", b"\0../a"), PICTURE), CorruptError),
+        (assembled(HEAD, chunk("n", b"\0\xff"), PICTURE), CorruptError),
+        (assembled(HEAD, chunk("n", b"\x02a"), PICTURE), UnsupportedError),
+        (assembled(HEAD, PICTURE.replace(PICTURE[-1:], b"", 1)), CorruptError),
+    ],
+)
+def test_rules_of_the_file(file: bytes, error: type[Exception] | None) -> None:
+    if error is None:
+        assert len(wyner.decode_set(file)) == 1
+    else:
+        with pytest.raises(error):
+            wyner.decode_set(file)
+
+
+def test_another_codec_or_version_is_unsupported() -> None:
+    for codec, version in ((7, 1), (6, 2)):
+        header = Header(12, 9, 3, 8, False, codec, version)
+        file = set_container.write(SetFile(codec, version, b"", (Container(header, b""),)))
+        with pytest.raises(UnsupportedError, match=f"version {version} of codec {codec}"):
+            wyner.decode_set(file)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(HEADS, st.binary(max_size=30)), min_size=1, max_size=6),
+    st.binary(max_size=50),
+    st.data(),
+)
+def test_what_is_written_is_read(
+    pictures: list[tuple[Header, bytes]], networks: bytes, more: st.DataObject
+) -> None:
+    names = None
+    if more.draw(st.booleans()):
+        count = len(pictures)
+        names = set_container.usable_names(more.draw(st.lists(NAMES, min_size=count, max_size=count)))
+    parts = SetFile(6, 1, networks, tuple(Container(*picture) for picture in pictures), names)
+    back = set_container.read(set_container.write(parts))
+    assert (back.networks, back.names) == (networks, names)
+    assert [(picture.header, picture.payload) for picture in back.pictures] == pictures

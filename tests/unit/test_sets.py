@@ -1,0 +1,221 @@
+"""Sets of pictures: the joint fit, the file, and what is decoded from it. The pictures are tiny."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from skimage import data
+
+pytest.importorskip("wyner._native", reason="the native extension is not built")
+
+from random_overfit import random_stream
+
+import wyner
+from wyner import _native, container, set_container
+from wyner.codecs import shared
+from wyner.codecs.overfit.stream import round_latents
+from wyner.errors import CorruptError, LimitError, UnsupportedError, UsageError
+from wyner.image import Image
+from wyner.reference import decode_shared
+
+PHOTO = np.ascontiguousarray(data.astronaut()[60:156, 160:300])
+TILES = [np.ascontiguousarray(PHOTO[y : y + 48, x : x + 46]) for y in (0, 48) for x in (0, 46, 92)]
+
+
+@pytest.fixture(scope="module")
+def mixed() -> tuple[list[Image], bytes]:
+    """Pictures of many kinds, and their set."""
+    deep = TILES[1].astype(np.uint16) * 257
+    pictures = [
+        Image(TILES[0]),
+        Image(TILES[1], icc=bytes(range(99))),
+        Image(deep[:9, :1]),
+        Image(TILES[2][:, :, 1:2], alpha=TILES[2][:, :, 0]),
+        Image(PHOTO[:1, :1]),
+    ]
+    names = ["a", "b", "c", "d", "é"]
+    return pictures, wyner.encode_set(pictures, names=names, quality=50, effort=1, store_hash=True)
+
+
+def psnr_db(pictures: list[np.ndarray], decoded: list[np.ndarray]) -> float:
+    errors = np.concatenate([(a.astype(float) - b).ravel() for a, b in zip(pictures, decoded, strict=True)])
+    return float(10 * np.log10(255**2 / np.mean(errors**2)))
+
+
+@pytest.mark.parametrize("grids", [1, 3, 9])
+def test_gradients_are_the_weighted_sum_of_those_of_each_picture(grids: int) -> None:
+    """Those of one picture are tested against autograd (test_fit_gradients)."""
+    rng = np.random.default_rng(grids)
+    shapes = [(3, 37, 53), (1, 8, 5), (3, 37, 53), (3, 1, 1), (1, 70, 2)]
+    images = [rng.random(shape, np.float32) for shape in shapes]
+    together = _native.SetFitter(images, 2, grids, 2, 5)
+    params = together.get_params()
+    params += rng.normal(0, 0.02, params.size).astype(np.float32)
+    latents = [rng.normal(0, 2, y.shape).astype(np.float32) for y in together.get_latents()]
+    together.set_params(params)
+    together.set_latents(latents)
+    found = together.gradients(0.01)
+    pixels = np.array([h * w for _, h, w in shapes])
+    gradient, mse, bits = np.zeros(params.size), 0.0, np.zeros(grids)
+    for k, share in enumerate(pixels / pixels.sum()):
+        one = _native.Fitter(images[k], 2, grids, 1, 0)
+        one.set_params(params)
+        one.set_latents(latents[k * grids : (k + 1) * grids])
+        of_one = one.gradients(0.01)
+        gradient += share * of_one["params"].astype(float)
+        mse += share * of_one["mse"]
+        bits += of_one["grid_bits"]
+    assert np.abs(found["params"] - gradient).max() < 1e-6 * np.abs(gradient).max()
+    assert found["mse"] == pytest.approx(mse, rel=1e-12)
+    assert found["grid_bits"] == pytest.approx(bits, rel=1e-12)
+    assert found["loss"] == pytest.approx(mse + 0.01 * bits.sum() / pixels.sum(), rel=1e-6)
+
+
+def test_a_set_of_one_is_fitted_as_one_picture() -> None:
+    image = np.ascontiguousarray(PHOTO.transpose(2, 0, 1).astype(np.float32) / 255)
+    one, together = _native.Fitter(image, 3, 7, 1, 4), _native.SetFitter([image], 3, 7, 1, 4)
+    arguments = (20, 0.16, 0.01, 0.4, 0.2, 0.003)
+    assert one.run(*arguments) == together.run(*arguments)
+    np.testing.assert_array_equal(one.get_params(), together.get_params())
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_native_and_reference_decoders_agree(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    stream = random_stream(rng, 40, 33, seed % len(_native.overfit_models()), 1 + int(rng.integers(9)))
+    s = stream
+    networks = _native.set_encode_networks(s.model, len(s.latents), s.fa, s.fu, s.k, s.s, s.params)
+    for width, height, channels, maxval in ((40, 33, 3, 255), (1, 1, 1, 65535), (7, 19, 3, 65535)):
+        latents = random_stream(rng, width, height, stream.model, len(stream.latents)).latents
+        payload = _native.set_encode_latents(networks, width, height, latents)
+        shape = width, height, channels, maxval
+        for threads in (1, 3):
+            found = shared.decode(networks, payload, *shape, threads)
+            np.testing.assert_array_equal(found, decode_shared(networks, payload, *shape))
+        again = _native.set_inspect_latents(networks, payload, width, height)
+        for a, b in zip(again, latents, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_every_picture_comes_back_as_the_kind_it_was(mixed: tuple[list[Image], bytes]) -> None:
+    pictures, file = mixed
+    decoded = wyner.decode_set(file, check_hash=True)
+    assert len(decoded) == len(pictures)
+    for k, (picture, image) in enumerate(zip(pictures, decoded, strict=True)):
+        assert image.pixels.shape == picture.pixels.shape and image.pixels.dtype == picture.pixels.dtype
+        assert np.abs(image.pixels.astype(float) - picture.pixels).mean() / picture.maxval < 0.06
+        assert image.icc == picture.icc
+        assert (image.alpha is None) == (picture.alpha is None)
+        assert wyner.decode_picture(file, k, threads=2) == image
+    np.testing.assert_array_equal(decoded[3].alpha, pictures[3].alpha)
+    assert wyner.decode_picture(file, "é") == decoded[4]
+    facts = wyner.set_info(file)
+    assert [picture.name for picture in facts.pictures] == ["a", "b", "c", "d", "é"]
+    assert (
+        facts.shared_bytes + sum(picture.bytes for picture in facts.pictures) == facts.file_bytes == len(file)
+    )
+
+
+def test_threads_do_not_change_a_bit() -> None:
+    """Neither threads that share a picture, of more than 50 000 pixels, nor those that have their own."""
+    small = [np.ascontiguousarray(t.transpose(2, 0, 1).astype(np.float32) / 255) for t in TILES[:5]]
+    for images in (small, [*small, np.tile(small[0], (1, 6, 5))]):
+        ends = []
+        for threads in (1, 3, 4):
+            fitter = _native.SetFitter(images, 3, 7, threads, 1)
+            result = fitter.run(6, 0.16, 0.01, 0.4, 0.2, 0.003)
+            ends.append((result, fitter.get_params().tobytes(), [y.tobytes() for y in fitter.get_latents()]))
+        assert ends[0] == ends[1] == ends[2]
+
+
+@pytest.mark.parametrize("goal", [{"target_size": 2000}, {"target_psnr": 31.0}])
+def test_targets_of_the_whole_file_are_met(goal: dict[str, float]) -> None:
+    file = wyner.encode_set(TILES, effort=2, **goal)
+    if "target_size" in goal:
+        assert len(file) == pytest.approx(2000, rel=0.02)
+    else:
+        decoded = [image.pixels for image in wyner.decode_set(file)]
+        assert psnr_db(TILES, decoded) == pytest.approx(31.0, rel=0.02)
+
+
+def test_a_set_of_tiles_is_much_smaller_than_a_file_for_each() -> None:
+    tiles = [np.ascontiguousarray(PHOTO[y : y + 64, x : x + 64]) for y in (0, 32) for x in (0, 64, 76)]
+    together = wyner.encode_set(tiles, quality=25, effort=2)
+    alone = [wyner.encode(tile, quality=25, effort=2) for tile in tiles]
+    before = psnr_db(tiles, [wyner.decode(file).pixels for file in alone])
+    after = psnr_db(tiles, [image.pixels for image in wyner.decode_set(together)])
+    assert after > before - 0.2
+    assert len(together) < 0.7 * sum(map(len, alone))
+
+
+def test_adding_leaves_what_is_there_and_costs_no_networks(mixed: tuple[list[Image], bytes]) -> None:
+    pictures, file = mixed
+    grown = wyner.add_to_set(file, TILES[3], name="f", quality=50, effort=1)
+    old, new = set_container.read(file), set_container.read(grown)
+    assert new.networks == old.networks and new.pictures[:5] == old.pictures
+    decoded = wyner.decode_set(grown, check_hash=True)
+    assert decoded[:5] == wyner.decode_set(file)
+    assert new.pictures[5].pixel_hash is not None
+    alone = wyner.encode(TILES[3], quality=50, effort=1)
+    assert len(grown) - len(file) < len(alone)
+    assert psnr_db([TILES[3]], [decoded[5].pixels]) > 24
+    small = wyner.add_to_set(file, TILES[3], name="f", target_size=400, effort=1)
+    assert len(small) - len(file) == pytest.approx(400, rel=0.02)
+
+
+def test_names_that_do_not_fit_are_refused(mixed: tuple[list[Image], bytes]) -> None:
+    _, file = mixed
+    for name in (None, "a", "", "../f", "f/g", ".f", "x" * 201, "a\nb", "\ud800"):
+        with pytest.raises(UsageError):
+            wyner.add_to_set(file, TILES[3], name=name, effort=1)
+    with pytest.raises(UsageError, match="no picture called 'z'"):
+        wyner.decode_picture(file, "z")
+    with pytest.raises(UsageError, match="none of number 5"):
+        wyner.decode_picture(file, 5)
+    assert set_container.usable_names(["x", "x", "../y", "", "\ud800", "z" * 300]) == (
+        "x", "x_2", "_y", "picture", "_", "z" * 192,
+    )  # fmt: skip
+
+
+def test_a_set_is_no_picture_and_a_picture_no_set(mixed: tuple[list[Image], bytes]) -> None:
+    _, file = mixed
+    for function in (wyner.decode, wyner.info):
+        with pytest.raises(UnsupportedError, match="a set of pictures"):
+            function(file)
+    one = wyner.encode(TILES[0], quality=30, effort=1)
+    with pytest.raises(UsageError, match="holds one picture"):
+        wyner.decode_set(one)
+    alone = dataclasses.replace(set_container.read(file).pictures[0], chunks=())
+    with pytest.raises(CorruptError, match="without its set"):
+        wyner.decode(container.write(alone))
+    with pytest.raises(UsageError, match="at least one"):
+        wyner.encode_set([])
+
+
+def test_limits_hold_for_all_that_is_decoded(mixed: tuple[list[Image], bytes]) -> None:
+    pictures, file = mixed
+    area = sum(picture.width * picture.height for picture in pictures)
+    assert len(wyner.decode_set(file, limits=wyner.Limits(pixels=area))) == 5
+    with pytest.raises(LimitError):
+        wyner.decode_set(file, limits=wyner.Limits(pixels=area - 1))
+    with pytest.raises(LimitError):
+        wyner.decode_set(file, limits=wyner.Limits(macs=100_000))
+    assert wyner.decode_picture(file, 4, limits=wyner.Limits(pixels=area - 1, macs=100_000)).pixels.size == 3
+
+
+def test_networks_that_a_decoder_would_reject_are_not_written() -> None:
+    stream = random_stream(np.random.default_rng(0), 9, 9, 0, 3)
+    s = stream
+    with pytest.raises(ValueError, match="params must have"):
+        _native.set_encode_networks(s.model, 3, s.fa, s.fu, s.k, s.s, s.params[:-1])
+    with pytest.raises(ValueError, match="fa is not"):
+        _native.set_encode_networks(s.model, 3, 3, s.fu, s.k, s.s, s.params)
+    networks = _native.set_encode_networks(s.model, 3, s.fa, s.fu, s.k, s.s, s.params)
+    with pytest.raises(ValueError, match="one latent grid for each"):
+        _native.set_encode_latents(networks, 9, 9, s.latents[:2])
+    large = [np.full_like(y, 4096) for y in s.latents]
+    with pytest.raises(ValueError, match="not in -4095..4095"):
+        _native.set_encode_latents(networks, 9, 9, large)
+    assert round_latents([np.array([[5000.0]], np.float32)])[0].item() == 4095
