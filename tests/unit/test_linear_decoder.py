@@ -61,7 +61,7 @@ def test_a_fit_depends_on_its_seed_alone():
 
 
 def test_two_latents_hold_the_three_pictures_and_one_does_not():
-    # The logits of three pictures lie in a plane: a bias and two latents reach every one of them, one does not.
+    # The logits of three pictures lie in a plane: a bias and two latents reach all of it, one a line.
     images = _three(32)
     losses = {latents: native.LinearFit(images, latents).run(1000, 0.03) for latents in (1, 2, 8)}
     assert native.LinearFit(images, 8).loss() > 0.1
