@@ -73,7 +73,8 @@ struct LinearFit::Adam {
 };
 
 LinearFit::LinearFit(const float* images, size_t count, size_t pixels, size_t latents, uint32_t seed)
-    : LinearFit(images, count, LinearDecoder{pixels, latents, std::vector<float>(pixels * latents), std::vector<float>(pixels)}) {
+    : LinearFit(images, count,
+                {pixels, latents, std::vector<float>(pixels * latents), std::vector<float>(pixels)}) {
   decoder_moves_ = true;
   weight_moments_ = Moments(pixels * latents);
   bias_moments_ = Moments(pixels);

@@ -9,11 +9,11 @@ from ..image import Image
 
 _PERIODS = 4
 _SQUARES = 8
-_SIZES = range(1, 4097)
+_SIZES = range(1, 2049)
 
 
 def synthetic_pictures(size: int) -> dict[str, Image]:
-    """Grey 8-bit pictures (size, size, 1) by name, over 0..255. Raises UsageError unless size is 1..4096."""
+    """Grey 8-bit pictures (size, size, 1) by name, over 0..255. Raises UsageError unless size is 1..2048."""
     if size not in _SIZES:
         raise UsageError(f"the size of the synthetic pictures must be {_SIZES[0]}..{_SIZES[-1]}, not {size}")
     y, x = np.mgrid[0:size, 0:size]
