@@ -17,6 +17,7 @@ void bind_side(nb::module_& m);
 void bind_side_inputs(nb::module_& m);
 void bind_refine(nb::module_& m);
 void bind_lossless(nb::module_& m);
+void bind_shared(nb::module_& m);
 void bind_weights(nb::module_& m);
 
 NB_MODULE(_native, m) {
@@ -35,5 +36,6 @@ NB_MODULE(_native, m) {
   bind_side(m);
   bind_refine(m);
   bind_lossless(m);
+  bind_shared(m);
   bind_weights(m);
 }

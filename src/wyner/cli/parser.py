@@ -145,6 +145,26 @@ def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     parser.add_argument("-q", "--quality", type=float, default=40, metavar="Q", help="0..100 (default 40)")
     parser.add_argument("-e", "--effort", type=int, default=2, metavar="E", help="1..10 (default 2)")
     parser.add_argument("--threads", type=int, metavar="N", help="threads (default: all cores)")
+    others = parser.add_subparsers(metavar="[shared]", help="another demo: one decoder for a set of pictures")
+    _add_demo_shared(others)
+
+
+def _add_demo_shared(demos: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    summary = "fit one decoder to a set of grey pictures, with a latent code for each"
+    parser = _command(demos, "shared", "demo_shared.demo_shared", summary)
+    parser.add_argument(
+        "inputs", nargs="*", metavar="PGM", help="grey pictures of one size (default: three synthetic ones)"
+    )
+    # No default: that of the demo itself holds, and an -o before "shared" too.
+    parser.add_argument(
+        "-o", dest="output", default=argparse.SUPPRESS, metavar="DIR", help="folder for the files"
+    )
+    parser.add_argument("--latents", type=int, default=8, metavar="D", help="numbers of a code (default 8)")
+    parser.add_argument("--epochs", type=int, default=1000, metavar="N", help="steps of Adam (default 1000)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the first codes (default 0)")
+    parser.add_argument(
+        "--size", type=int, default=64, metavar="N", help="side of the synthetic pictures (default 64)"
+    )
 
 
 def _command(
