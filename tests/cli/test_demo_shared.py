@@ -3,6 +3,7 @@ import re
 import numpy as np
 import pytest
 
+import wyner
 from wyner import io
 from wyner.cli import main
 
@@ -13,19 +14,29 @@ ROW = re.compile(r"(\S+) +(\d\.\d{4}e[-+]\d\d) +(\d+\.\d\d) dB")
 def _check_rows(text, folder, names, depths):
     """Every printed error is that of the two files, read back."""
     rows = [match.groups() for match in map(ROW.fullmatch, text.splitlines()) if match]
-    assert [row[0] for row in rows] == names
-    for (name, mse, psnr), maxval in zip(rows, depths, strict=True):
-        given, decoded = (io.read(folder / f"{name}{end}.pgm") for end in ("", "-plain"))
-        assert (given.maxval, decoded.maxval) == (maxval, 255)
-        found = np.mean((given.pixels / maxval - decoded.pixels / 255) ** 2)
+    assert [row[0] for row in rows] == names * 2
+    ends = ["plain"] * len(names) + ["useful"] * len(names)
+    for end, (name, mse, psnr), maxval in zip(ends, rows, depths * 2, strict=True):
+        given, decoded = (io.read(folder / f"{name}{suffix}.pgm") for suffix in ("", f"-{end}"))
+        assert (given.maxval, decoded.maxval) == (maxval, maxval if end == "useful" else 255)
+        found = np.mean((given.pixels / maxval - decoded.pixels / decoded.maxval) ** 2)
         assert f"{found:.4e}" == mse and f"{-10 * np.log10(found):.2f}" == psnr
-    files = {f"{name}{end}.pgm" for name in names for end in ("", "-plain")} | {"plain.png"}
+    file = (folder / "set.wyn").read_bytes()
+    shared = wyner.set_info(file).shared_bytes
+    assert f"set.wyn: {len(file)} bytes, {shared} shared" in text
+    for name, image in zip(names, wyner.decode_set(file), strict=True):
+        assert image == io.read(folder / f"{name}-useful.pgm")
+    files = {f"{name}{end}.pgm" for name in names for end in ("", "-plain", "-useful")}
+    files |= {"plain.png", "useful.png", "set.wyn"}
     assert {path.name for path in folder.iterdir()} == files
 
 
 def test_the_synthetic_pictures(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert main(["demo", "-o", "d", "shared", "--size", "16", "--epochs", "25", "--latents", "3"]) == 0
+    assert (
+        main(["demo", "-o", "d", "shared", "--size", "16", "--epochs", "25", "--latents", "3", "-e", "1"])
+        == 0
+    )
     text = capsys.readouterr().out
     epochs = re.findall(r"^epoch +(\d+)  loss (\d\.\d{4}e-\d\d)  \d+\.\d\d s$", text, re.MULTILINE)
     assert [epoch for epoch, _ in epochs] == ["10", "20", "25"]
@@ -34,7 +45,7 @@ def test_the_synthetic_pictures(tmp_path, capsys, monkeypatch):
     names = ["1-radial-gradient", "2-sine-wave", "3-checkerboard"]
     _check_rows(text, tmp_path / "d", names, [255, 255, 255])
     assert "decoder: 1024 numbers, 256 pixels x (3 weights + 1 bias); codes: 9 numbers, 3 a picture" in text
-    assert main(["demo", "shared", "--size", "16", "--epochs", "25", "--latents", "3"]) == 0
+    assert main(["demo", "shared", "--size", "16", "--epochs", "25", "--latents", "3", "-e", "1"]) == 0
     assert (tmp_path / "wyner-demo" / "plain.png").read_bytes() == (tmp_path / "d" / "plain.png").read_bytes()
 
 
@@ -47,7 +58,7 @@ def test_given_pictures_binary_and_plain_of_8_and_16_bits(tmp_path, capsys, monk
         numbers = " ".join(map(str, rng.integers(0, maxval + 1, 15)))
         (tmp_path / f"{name}.pgm").write_text(f"P2\n5 3\n{maxval}\n{numbers}\n")
     inputs = ["b.pgm", "c.pgm", "p.pgm", "q.pgm"]
-    assert main(["demo", "shared", *inputs, "-o", "d", "--epochs", "5"]) == 0
+    assert main(["demo", "shared", *inputs, "-o", "d", "--epochs", "5", "-e", "1"]) == 0
     text = capsys.readouterr().out
     _check_rows(text, tmp_path / "d", ["1-b", "2-c", "3-p", "4-q"], [255, 65535, 255, 65535])
     for number, path in enumerate(inputs, 1):

@@ -1,4 +1,8 @@
-"""``wyner demo shared``: one decoder fitted to a set of grey pictures, with a latent code for each."""
+"""``wyner demo shared``: one decoder fitted to a set of grey pictures, a plain one and a useful one.
+
+The plain one is a linear map and a sigmoid, with a latent code for each picture, in floats. The useful one is
+the codec ``shared``, of which what counts is a file.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +18,12 @@ import numpy.typing as npt
 from PIL import Image as PilImage
 from PIL import ImageDraw
 
+from .. import api, metrics, sets
 from .. import io as picture_io
-from .. import metrics
 from ..errors import UsageError, WynerError
 from ..image import Array, Image
+from ..set_container import usable_names
+from .progress import ProgressLine
 from .synthetic import synthetic_pictures
 
 LEARNING_RATE = 0.03
@@ -44,7 +50,7 @@ class Picture:
 
 
 def demo_shared(arguments: argparse.Namespace) -> int:
-    """Read or make the pictures, run the plain decoder on them, write the files."""
+    """Read or make the pictures, run both decoders on them, write the files."""
     for name, most in (("latents", 1024), ("epochs", 1_000_000)):
         if not 1 <= getattr(arguments, name) <= most:
             raise UsageError(f"--{name} must be 1..{most}, not {getattr(arguments, name)}")
@@ -57,6 +63,8 @@ def demo_shared(arguments: argparse.Namespace) -> int:
     for picture in pictures:
         picture_io.write(folder / f"{picture.name}.pgm", picture.image, overwrite=True)
     plain_decoder(pictures, folder, arguments.latents, arguments.epochs, arguments.seed)
+    print()
+    useful_decoder(pictures, folder, arguments.quality, arguments.effort, arguments.threads)
     return 0
 
 
@@ -71,25 +79,58 @@ def plain_decoder(pictures: list[Picture], folder: Path, latents: int, epochs: i
     print(f"plain decoder: {len(pictures)} pictures of {width}x{height}, {latents} latents each, seed {seed}")
     fit = _fit(np.stack([p.samples.ravel() for p in pictures]).astype(np.float32), latents, epochs, seed)
     decoded = linear_decode(fit.weights, fit.bias, fit.codes).reshape(-1, height, width)
-    print("\npicture                        MSE       PSNR")
-    panels: list[tuple[str, Array, Array]] = []
-    for picture, samples in zip(pictures, decoded, strict=True):
-        path = folder / f"{picture.name}-plain.pgm"
-        eight_bits = np.round(255 * samples).astype(np.uint8)
-        picture_io.write(path, Image.from_array(eight_bits), overwrite=True)
-        again = Picture(path.name, picture_io.read(path))
-        error = metrics.mse(picture.samples, again.samples)
-        decibels = f"{metrics.psnr(error, 1):.2f} dB"
-        print(f"{picture.name:<24} {error:>12.4e} {decibels:>10}")
-        panels.append((f"{picture.name}  {decibels}", picture.samples, again.samples))
+    _write_decoded(
+        folder, "plain", pictures, [Image.from_array(np.round(255 * v).astype(np.uint8)) for v in decoded]
+    )
     pixels, codes = height * width, fit.codes.size
     print(
         f"\ndecoder: {pixels * (latents + 1)} numbers, {pixels} pixels x ({latents} weights + 1 bias); codes:"
         f" {codes} numbers, {latents} a picture; the pictures have {pixels * len(pictures)} samples"
     )
-    sheet = folder / "plain.png"
+
+
+def useful_decoder(
+    pictures: list[Picture], folder: Path, quality: float, effort: int, threads: int | None
+) -> None:
+    """Encode the pictures as a set and each alone, print what that takes, and write what the set decodes to.
+
+    folder gets set.wyn, NAME-useful.pgm for every picture, and useful.png, all of them below the originals.
+    """
+    images = [picture.image for picture in pictures]
+    start, line = time.monotonic(), ProgressLine("fitting")
+    try:
+        data = sets.encode_set(
+            images, names=usable_names([p.name for p in pictures]), quality=quality, effort=effort,
+            threads=threads, progress=line,
+        )  # fmt: skip
+    finally:
+        line.close()
+    seconds = time.monotonic() - start
+    path = folder / "set.wyn"
+    picture_io.write_atomic(path, data, overwrite=True)
+    print(f"useful decoder: codec shared, quality {quality:g}, effort {effort}, fitted in {seconds:.1f} s")
+    _write_decoded(folder, "useful", pictures, sets.decode_set(path.read_bytes(), threads=threads))
+    facts = sets.set_info(data)
+    alone = sum(len(api.encode(i, quality=quality, effort=effort, threads=threads)) for i in images)
+    own = " ".join(str(picture.bytes) for picture in facts.pictures)
+    print(f"{path}: {len(data)} bytes, {facts.shared_bytes} shared and {own}; a file for each takes {alone}")
+
+
+def _write_decoded(folder: Path, end: str, pictures: list[Picture], decoded: list[Image]) -> None:
+    """Write NAME-END.pgm for every picture and END.png; print the errors of these files, read back."""
+    print("\npicture                        MSE       PSNR")
+    panels: list[tuple[str, Array, Array]] = []
+    for picture, image in zip(pictures, decoded, strict=True):
+        path = folder / f"{picture.name}-{end}.pgm"
+        picture_io.write(path, image, overwrite=True)
+        again = Picture(path.name, picture_io.read(path))
+        error = metrics.mse(picture.samples, again.samples)
+        decibels = f"{metrics.psnr(error, 1):.2f} dB"
+        print(f"{picture.name:<24} {error:>12.4e} {decibels:>10}")
+        panels.append((f"{picture.name}  {decibels}", picture.samples, again.samples))
+    sheet = folder / f"{end}.png"
     picture_io.write_atomic(sheet, _sheet(panels), overwrite=True)
-    print(f"written: {sheet}, and {2 * len(pictures)} PGM files beside it, as given and decoded")
+    print(f"\nwritten: {sheet}, and {len(pictures)} PGM files beside it that end in -{end}")
 
 
 def _fit(images: npt.NDArray[np.float32], latents: int, epochs: int, seed: int) -> Any:

@@ -150,7 +150,7 @@ def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _add_demo_shared(demos: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    summary = "fit one decoder to a set of grey pictures, with a latent code for each"
+    summary = "fit one decoder to a set of grey pictures, a plain and a useful one"
     parser = _command(demos, "shared", "demo_shared.demo_shared", summary)
     parser.add_argument(
         "inputs", nargs="*", metavar="PGM", help="grey pictures of one size (default: three synthetic ones)"
@@ -158,6 +158,13 @@ def _add_demo_shared(demos: argparse._SubParsersAction[argparse.ArgumentParser])
     # No default: that of the demo itself holds, and an -o before "shared" too.
     parser.add_argument(
         "-o", dest="output", default=argparse.SUPPRESS, metavar="DIR", help="folder for the files"
+    )
+    parser.add_argument(
+        "-q", "--quality", type=float, default=70, metavar="Q", help="of the set (default 70)"
+    )
+    parser.add_argument("-e", "--effort", type=int, default=3, metavar="E", help="of the set (default 3)")
+    parser.add_argument(
+        "--threads", type=int, default=argparse.SUPPRESS, metavar="N", help="threads (default: all cores)"
     )
     parser.add_argument("--latents", type=int, default=8, metavar="D", help="numbers of a code (default 8)")
     parser.add_argument("--epochs", type=int, default=1000, metavar="N", help="steps of Adam (default 1000)")
