@@ -30,8 +30,6 @@ def encode_together(arguments: argparse.Namespace) -> int:
         if not arguments.append:
             check_writable(target, arguments.force)
         paths = [source.path for source in expand(arguments.inputs, arguments.lists, PICTURES)]
-        if not paths:
-            raise UsageError("name at least one picture")
         names = [os.path.splitext(os.path.basename(path))[0] for path in paths]
         try:
             data = (
