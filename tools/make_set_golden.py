@@ -55,14 +55,17 @@ def photographs() -> bytes:
 
 
 def random_set(seed: int, model: int, grids: int) -> bytes:
-    """Three pictures of random latents under random networks, without names."""
+    """Three pictures of random latents under random networks, one with its own; without names."""
     rng = np.random.default_rng(seed)
     s = random_stream(rng, 9, 9, model, grids)
     networks = _native.set_encode_networks(s.model, grids, s.fa, s.fu, s.k, s.s, s.params)
     pictures = []
     for width, height, channels, depth in ((45, 38, 3, 8), (45, 38, 3, 8), (3, 70, 1, 16)):
-        latents = random_stream(rng, width, height, model, grids).latents
-        payload = _native.set_encode_latents(networks, width, height, latents)
+        t = random_stream(rng, width, height, model, grids)
+        payload = _native.set_encode_latents(networks, width, height, t.latents)
+        if depth == 16:
+            own = t.fa, t.fu, t.k, t.s, t.params
+            payload = _native.set_encode_own(networks, *own, width, height, t.latents)
         pictures.append(Container(Header(width, height, channels, depth, False, 6, 1), payload))
     return set_container.write(SetFile(6, 1, networks, tuple(pictures)))
 

@@ -30,6 +30,12 @@ void construct(Fitter* self, const Image& image, int model, int grids, int threa
   set_model_prior(*self, m, grids, side.extras);
 }
 
+void set_prior(Fitter& self, const Vector& mean, const Vector& inverse) {
+  const size_t n = self.params().size();
+  if (mean.shape(0) != n || inverse.shape(0) != n) throw std::invalid_argument("prior: wrong number of values");
+  self.set_prior({mean.data(), mean.data() + n}, {inverse.data(), inverse.data() + n});
+}
+
 void set_latents(Fitter& self, const std::vector<Grid>& grids) {
   if (int(grids.size()) != self.grids()) throw std::invalid_argument("latents: one array per grid");
   for (int i = 0; i < self.grids(); ++i)
@@ -72,6 +78,9 @@ void bind_fit(nb::module_& m) {
            "the model's prior, latents at 0. Raises ValueError for other shapes and UnsupportedError for an unknown model.")
       .def("get_params", [](Fitter& f) { return vector_array(f.params()); }, "float32, order of the specification")
       .def("set_params", &set_params<Fitter>, "values"_a)
+      .def("set_prior", &set_prior, "mean"_a, "inverse_scale"_a,
+           "Laplace distributions that the parameters are charged for by; float32, order of the specification. They\n"
+           "begin at the means.")
       .def("get_latents", [](Fitter& f) { return per_grid(f, &Fitter::get_latents); },
            "One float32 (h, w) array per grid, finest first, before rounding.")
       .def("set_latents", &set_latents, "grids"_a)

@@ -75,26 +75,21 @@ wyner::overfit::Network read_networks(const nb::bytes& networks) {
   return wyner::overfit::decode_networks(overfit_arguments::bytes_data(networks), networks.size());
 }
 
-std::vector<wyner::overfit::Plane> read_latents(const wyner::overfit::Network& net, const nb::bytes& payload,
-                                                const wyner::overfit::Picture& p) {
+wyner::overfit::Decoded read_member(const nb::bytes& networks, const nb::bytes& payload,
+                                    const wyner::overfit::Picture& p) {
   nb::gil_scoped_release release;
-  return wyner::overfit::decode_latents(net, overfit_arguments::bytes_data(payload), payload.size(), p.width, p.height);
+  return wyner::overfit::decode_member(read_networks(networks), overfit_arguments::bytes_data(payload), payload.size(),
+                                       p.width, p.height);
 }
 
 nb::object set_decode(const nb::bytes& networks, const nb::bytes& payload, int width, int height, int channels,
                       int maxval, int threads) {
   const auto picture = overfit_arguments::make_picture(width, height, channels, maxval);
-  const auto net = read_networks(networks);
-  return overfit_arguments::render_any(net, read_latents(net, payload, picture), picture, threads, {});
+  auto decoded = read_member(networks, payload, picture);
+  return overfit_arguments::render_any(decoded.network, std::move(decoded.latents), picture, threads, {});
 }
 
-nb::list set_inspect_latents(const nb::bytes& networks, const nb::bytes& payload, int width, int height) {
-  const auto picture = overfit_arguments::make_picture(width, height);
-  return overfit_arguments::latent_arrays(read_latents(read_networks(networks), payload, picture));
-}
-
-nb::dict set_inspect_networks(const nb::bytes& networks) {
-  const auto net = read_networks(networks);
+nb::dict network_dict(const wyner::overfit::Network& net) {
   nb::dict out;
   out["model"] = net.header.model;
   out["grids"] = net.header.grids;
@@ -106,26 +101,54 @@ nb::dict set_inspect_networks(const nb::bytes& networks) {
   return out;
 }
 
+nb::dict set_inspect(const nb::bytes& networks, const nb::bytes& payload, int width, int height) {
+  const auto picture = overfit_arguments::make_picture(width, height);
+  const auto decoded = read_member(networks, payload, picture);
+  nb::dict out = network_dict(decoded.network);
+  out["latents"] = overfit_arguments::latent_arrays(decoded.latents);
+  return out;
+}
+
+nb::dict set_inspect_networks(const nb::bytes& networks) { return network_dict(read_networks(networks)); }
+
 nb::bytes to_bytes(const std::vector<uint8_t>& data) { return nb::bytes(data.data(), data.size()); }
 
-nb::bytes set_encode_networks(int model, int grids, int fa, int fu, const std::vector<int>& k,
-                              const std::vector<int>& s, const IntVector& params) {
+wyner::overfit::Network make_network(int model, int grids, int fa, int fu, const std::vector<int>& k,
+                                     const std::vector<int>& s, const IntVector& params) {
   wyner::overfit::Header header{model, grids, fa, fu};
   overfit_arguments::copy_groups(k, header.k, "k");
   overfit_arguments::copy_groups(s, header.s, "s");
-  return to_bytes(wyner::overfit::encode_networks(overfit_arguments::make_network(header, params, {})));
+  return overfit_arguments::make_network(header, params, {});
 }
 
-nb::bytes set_encode_latents(const nb::bytes& networks, int width, int height, const std::vector<IntPlane>& latents) {
+nb::bytes set_encode_networks(int model, int grids, int fa, int fu, const std::vector<int>& k,
+                              const std::vector<int>& s, const IntVector& params) {
+  return to_bytes(wyner::overfit::encode_networks(make_network(model, grids, fa, fu, k, s, params)));
+}
+
+nb::bytes encode_member(const wyner::overfit::Network& base, const wyner::overfit::Network& net, int width, int height,
+                        const std::vector<IntPlane>& latents) {
   overfit_arguments::make_picture(width, height);
-  const auto net = read_networks(networks);
-  overfit_arguments::require(int(latents.size()) == net.header.grids, "there must be one latent grid for each of the networks");
+  overfit_arguments::require(int(latents.size()) == net.header.grids,
+                             "there must be one latent grid for each of the networks");
   const auto planes = overfit_arguments::make_latents(latents, width, height);
   const auto coded = [&] {
     nb::gil_scoped_release release;
-    return wyner::overfit::encode_latents(net, planes);
+    return wyner::overfit::encode_member(base, net, planes);
   }();
   return to_bytes(coded);
+}
+
+nb::bytes set_encode_latents(const nb::bytes& networks, int width, int height, const std::vector<IntPlane>& latents) {
+  const auto base = read_networks(networks);
+  return encode_member(base, base, width, height, latents);
+}
+
+nb::bytes set_encode_own(const nb::bytes& networks, int fa, int fu, const std::vector<int>& k, const std::vector<int>& s,
+                         const IntVector& params, int width, int height, const std::vector<IntPlane>& latents) {
+  const auto base = read_networks(networks);
+  const auto net = make_network(base.header.model, base.header.grids, fa, fu, k, s, params);
+  return encode_member(base, net, width, height, latents);
 }
 
 }  // namespace
@@ -144,12 +167,17 @@ void bind_set(nb::module_& m) {
            "hard"_a = false, "weight_rate"_a = 1.0f, "As Fitter.run: means of (mse, latent bits of all images).");
   m.def("set_decode", &set_decode, "networks"_a, "payload"_a, "width"_a, "height"_a, "channels"_a, "maxval"_a,
         "threads"_a = 1, "A picture of a set, as overfit_decode returns it. Raises CorruptError or UnsupportedError.");
-  m.def("set_inspect_latents", &set_inspect_latents, "networks"_a, "payload"_a, "width"_a, "height"_a,
-        "The int32 latents of a picture, finest first. Raises CorruptError or UnsupportedError.");
+  m.def("set_inspect", &set_inspect, "networks"_a, "payload"_a, "width"_a, "height"_a,
+        "The integers of a picture: as set_inspect_networks, of its own networks where it has some, and latents, int32,\n"
+        "finest first. Raises CorruptError or UnsupportedError.");
   m.def("set_inspect_networks", &set_inspect_networks, "networks"_a,
         "The integers in coded networks: model, grids, fa, fu, k, s, params. Raises CorruptError or UnsupportedError.");
   m.def("set_encode_networks", &set_encode_networks, "model"_a, "grids"_a, "fa"_a, "fu"_a, "k"_a, "s"_a, "params"_a,
         "The coded networks. Raises ValueError for anything that a decoder would reject.");
   m.def("set_encode_latents", &set_encode_latents, "networks"_a, "width"_a, "height"_a, "latents"_a,
         "The payload of a picture under coded networks. Raises ValueError for latents out of range.");
+  m.def("set_encode_own", &set_encode_own, "networks"_a, "fa"_a, "fu"_a, "k"_a, "s"_a, "params"_a, "width"_a,
+        "height"_a, "latents"_a,
+        "The payload of a picture with networks of its own, of the model and the grids of the coded ones. Raises\n"
+        "ValueError for anything that a decoder would reject.");
 }

@@ -1,4 +1,4 @@
-// Networks of a set and the latents of a picture, both arbitrary bytes. What decodes must survive being encoded and
+// Networks of a set and the payload of a picture, both arbitrary bytes. What decodes must survive being encoded and
 // decoded again, and render alike on any number of threads.
 // Input: width, height (a byte each), flags (bit 0: RGB, bit 1: 16 bits), length of the networks / 4, networks, payload.
 #include <algorithm>
@@ -16,15 +16,16 @@ static void check(const uint8_t* networks, size_t networks_size, const uint8_t* 
   const std::vector<uint8_t> coded_net = encode_networks(net);
   const Network again = decode_networks(coded_net.data(), coded_net.size());
   if (again.params != net.params) std::abort();
-  std::vector<Plane> latents = decode_latents(net, payload, size, p.width, p.height);
-  const std::vector<uint8_t> coded = encode_latents(again, latents);
-  std::vector<Plane> same = decode_latents(again, coded.data(), coded.size(), p.width, p.height);
-  for (size_t i = 0; i < latents.size(); ++i)
-    if (latents[i].data != same[i].data) std::abort();
+  Decoded first = decode_member(net, payload, size, p.width, p.height);
+  const std::vector<uint8_t> coded = encode_member(again, first.network, first.latents);
+  Decoded second = decode_member(again, coded.data(), coded.size(), p.width, p.height);
+  if (first.network.params != second.network.params) std::abort();
+  for (size_t i = 0; i < first.latents.size(); ++i)
+    if (first.latents[i].data != second.latents[i].data) std::abort();
   const size_t bytes = size_t(p.width) * p.height * p.channels * (p.maxval > 255 ? 2 : 1);
   std::vector<uint16_t> one(bytes / 2 + 1), three(bytes / 2 + 1);
-  render(net, std::move(latents), p, 1, one.data());
-  render(again, std::move(same), p, 3, three.data());
+  render(first.network, std::move(first.latents), p, 1, one.data());
+  render(second.network, std::move(second.latents), p, 3, three.data());
   if (one != three) std::abort();
 }
 
@@ -35,7 +36,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {
     check(data + 4, networks, data + 4 + networks, size - 4 - networks, p);
   } catch (const wyner::Error& error) {
-    if (error.kind() != wyner::ErrorKind::corrupt && error.kind() != wyner::ErrorKind::unsupported) std::abort();
+    if (error.kind != wyner::ErrorKind::corrupt && error.kind != wyner::ErrorKind::unsupported) std::abort();
   }
   return 0;
 }

@@ -35,12 +35,13 @@ void render(const Network& net, std::vector<Plane>&& latents, const Picture& pic
 std::vector<uint8_t> encode_payload(const Network& net, const std::vector<Plane>& latents,
                                     const SideInputs& side = {});
 
-// Of a set of pictures (docs/spec/shared.md): its networks, and the latents of one of its pictures. They throw as their
-// counterparts for a whole payload do.
+// Of a set of pictures (docs/spec/shared.md): its networks, and a picture whose networks are these or begin from them.
+// They throw as their counterparts for a whole payload do.
 Network decode_networks(const uint8_t* data, size_t size);
-std::vector<Plane> decode_latents(const Network& net, const uint8_t* data, size_t size, int width, int height);
+Decoded decode_member(const Network& base, const uint8_t* data, size_t size, int width, int height);
 std::vector<uint8_t> encode_networks(const Network& net);
-std::vector<uint8_t> encode_latents(const Network& net, const std::vector<Plane>& latents);
+// net: of the model and the grids of `base`; if it is equal to it, the picture has no networks of its own.
+std::vector<uint8_t> encode_member(const Network& base, const Network& net, const std::vector<Plane>& latents);
 
 // Ideal code lengths, in bits.
 struct Bits {

@@ -55,9 +55,16 @@ Network decode_networks(const uint8_t* data, size_t size) {
   return read_networks(coder, {});
 }
 
-std::vector<Plane> decode_latents(const Network& net, const uint8_t* data, size_t size, int width, int height) {
+Decoded decode_member(const Network& base, const uint8_t* data, size_t size, int width, int height) {
   SymbolDecoder coder(data, size);
-  return read_latents(coder, net, width, height, {});
+  Network net = base;
+  if (coder.bits(1)) {
+    code_own_networks(coder, base, net);
+    check_arm_bounds(net, ErrorKind::corrupt);
+    check_render_bounds(net, ErrorKind::corrupt);
+  }
+  std::vector<Plane> latents = read_latents(coder, net, width, height, {});
+  return {std::move(net), std::move(latents)};
 }
 
 }  // namespace wyner::overfit

@@ -39,9 +39,15 @@ std::vector<uint8_t> encode_networks(const Network& net) {
   return coder.finish();
 }
 
-std::vector<uint8_t> encode_latents(const Network& net, const std::vector<Plane>& latents) {
+std::vector<uint8_t> encode_member(const Network& base, const Network& net, const std::vector<Plane>& latents) {
   SymbolEncoder coder;
-  check(net);
+  Network own = net;
+  check(own);
+  const Header &a = base.header, &b = net.header;
+  if (a.model != b.model || a.grids != b.grids) throw Error(ErrorKind::argument, "the networks are of another model");
+  const bool differs = a.fa != b.fa || a.fu != b.fu || a.k != b.k || base.params != net.params;
+  coder.bits(1, differs);
+  if (differs) code_own_networks(coder, base, own);
   std::vector<Plane> copy = latents;
   code_latents(coder, net, {}, copy, [](int) {});
   return coder.finish();

@@ -104,4 +104,10 @@ ParameterPrior parameter_prior(const Network& net, const Slot& slot) {
   return {rshift(slot.mean, kMeanBits - k), std::clamp(scale, 0, kMaxScale)};
 }
 
+ParameterPrior own_prior(int32_t base, int from, int k, int s) {
+  constexpr int kEighth = 32;  // scale index of b = 1/8: most parameters stay as they are
+  const int32_t mean = k >= from ? base * (1 << (k - from)) : rshift(base, from - k);
+  return {mean, std::clamp(kEighth + 16 * (k - from) + 4 * s, 0, kMaxScale)};
+}
+
 }  // namespace wyner::overfit

@@ -51,5 +51,7 @@ struct ParameterPrior {
   int32_t scale;
 };
 ParameterPrior parameter_prior(const Network& net, const Slot& slot);
+// Of a parameter of a picture in a set, which has the value `base` of `from` fractional bits in the set's networks.
+ParameterPrior own_prior(int32_t base, int from, int k, int s);
 
 }  // namespace wyner::overfit

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "coder/symbol_coder.h"
@@ -41,6 +42,33 @@ void code_params(Coder& coder, Network& net) {
     if (slot.absent) continue;
     const ParameterPrior prior = parameter_prior(net, slot);
     value = prior.mean + coder.symbol(0, prior.scale, value - prior.mean);
+  }
+  check_params(net, error_kind<Coder>());
+}
+
+// The networks of a picture of a set, which begin from those of the set (shared.md, section 3). net: decoding, a copy
+// of `base`.
+template <class Coder>
+void code_own_networks(Coder& coder, const Network& base, Network& net) {
+  Header& h = net.header;
+  const std::vector<Slot> slots = net.slots();
+  h.fa = int(coder.bits(4, h.fa));
+  h.fu = int(coder.bits(4, h.fu));
+  std::array<bool, kGroups> changed{};
+  for (size_t i = 0; i < slots.size(); ++i) changed[slots[i].group] |= net.params[i] != base.params[i];
+  for (int g = 0; g < kGroups; ++g) {
+    const int kept = base.header.k[g];
+    changed[g] = coder.bits(1, changed[g] || h.k[g] != kept);
+    if (!changed[g]) continue;
+    h.k[g] = kept + coder.symbol(0, 72, h.k[g] - kept);
+    h.s[g] = coder.symbol(0, 88, h.s[g]);
+  }
+  check_header(h, error_kind<Coder>());
+  for (size_t i = 0; i < slots.size(); ++i) {
+    const int g = slots[i].group;
+    if (slots[i].absent || !changed[g]) continue;
+    const ParameterPrior prior = own_prior(base.params[i], base.header.k[g], h.k[g], h.s[g]);
+    net.params[i] = prior.mean + coder.symbol(0, prior.scale, net.params[i] - prior.mean);
   }
   check_params(net, error_kind<Coder>());
 }

@@ -10,12 +10,16 @@ from skimage import data
 
 pytest.importorskip("wyner._native", reason="the native extension is not built")
 
+from damage import damaged
 from random_overfit import random_stream
 
 import wyner
 from wyner import _native, container, set_container
 from wyner.codecs import shared
-from wyner.codecs.overfit.stream import round_latents
+from wyner.codecs.base import Settings
+from wyner.codecs.overfit.fit import fit_and_code
+from wyner.codecs.overfit.stream import Picture, round_latents
+from wyner.codecs.shared.subjects import PictureSet
 from wyner.errors import CorruptError, LimitError, UnsupportedError, UsageError
 from wyner.image import Image
 from wyner.reference import decode_shared
@@ -94,9 +98,82 @@ def test_native_and_reference_decoders_agree(seed: int) -> None:
         for threads in (1, 3):
             found = shared.decode(networks, payload, *shape, threads)
             np.testing.assert_array_equal(found, decode_shared(networks, payload, *shape))
-        again = _native.set_inspect_latents(networks, payload, width, height)
+        again = _native.set_inspect(networks, payload, width, height)["latents"]
         for a, b in zip(again, latents, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("seed", range(7))
+def test_networks_of_a_pictures_own(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    grids = 1 + int(rng.integers(9))
+    s, other = (random_stream(rng, 21, 18, seed, grids) for _ in range(2))
+    networks = _native.set_encode_networks(s.model, grids, s.fa, s.fu, s.k, s.s, s.params)
+    near = s.params + (rng.random(s.params.size) < 0.01) * (s.params != 0)  # absent parameters stay 0
+    for own in ((s.fa, s.fu, s.k, s.s, near), (other.fa, other.fu, other.k, other.s, other.params)):
+        payload = _native.set_encode_own(networks, *own, 21, 18, other.latents)
+        found = _native.set_inspect(networks, payload, 21, 18)
+        assert (found["fa"], found["fu"], found["k"]) == own[:3]
+        np.testing.assert_array_equal(found["params"], own[4])
+        for a, b in zip(found["latents"], other.latents, strict=True):
+            np.testing.assert_array_equal(a, b)
+        decoded = shared.decode(networks, payload, 21, 18, 3, 255)
+        np.testing.assert_array_equal(decoded, decode_shared(networks, payload, 21, 18, 3, 255))
+    same = _native.set_encode_own(networks, s.fa, s.fu, s.k, s.s, s.params, 21, 18, s.latents)
+    assert same == _native.set_encode_latents(networks, 21, 18, s.latents)
+
+
+def test_damaged_payloads_are_refused_by_both_decoders_or_by_none() -> None:
+    rng = np.random.default_rng(3)
+    s, other = (random_stream(rng, 12, 9, 0, 4) for _ in range(2))
+    networks = _native.set_encode_networks(s.model, 4, s.fa, s.fu, s.k, s.s, s.params)
+    own = other.fa, other.fu, other.k, other.s, other.params
+    payload = _native.set_encode_own(networks, *own, 12, 9, other.latents)
+    outcomes = set()
+    for _ in range(60):
+        broken = damaged(payload, rng)
+        found = []
+        for decode in (shared.decode, decode_shared):
+            try:
+                found.append(decode(networks, broken, 12, 9, 3, 255).tobytes())
+            except CorruptError:
+                found.append("corrupt")
+        assert found[0] == found[1]
+        outcomes.add(found[0] == "corrupt")
+    assert outcomes == {True, False}
+
+
+def test_a_picture_unlike_its_set_gets_networks_of_its_own() -> None:
+    """At a rate where they pay, the file is better for them than with what the joint fit alone gives."""
+    pictures = [PHOTO[:96, :96], 255 - PHOTO[:96, 40:136]]
+    pictures = [np.ascontiguousarray(picture) for picture in pictures]
+    settings = Settings(quality=60, effort=2)
+    networks, payloads = shared.encode(pictures, settings)
+    found = [_native.set_inspect(networks, payload, 96, 96)["params"] for payload in payloads]
+    assert any((params != _native.set_inspect_networks(networks)["params"]).any() for params in found)
+    subject = PictureSet(tuple(map(Picture, pictures)))
+    joint = fit_and_code(subject, settings, None)
+    assert joint.payloads[0] == networks
+    shape = 96, 96, 3, 255
+    mse = np.mean(
+        [p.mse(shared.decode(networks, y, *shape)) for p, y in zip(subject.pictures, payloads, strict=True)]
+    )
+    bits = 8 * (len(networks) + sum(map(len, payloads)))
+    lam = joint.lam / subject.area
+    assert mse + lam * bits < joint.mse + lam * joint.bits
+
+
+def test_an_exception_from_progress_ends_every_fit() -> None:
+    class Enough(Exception):
+        pass
+
+    def progress(now: wyner.Progress) -> None:
+        if now.phase == "each alone":
+            raise Enough
+
+    tiles = [np.ascontiguousarray(PHOTO[:96, x : x + 40]) for x in (0, 40, 80)]
+    with pytest.raises(Enough):
+        wyner.encode_set(tiles, quality=75, effort=1, threads=3, progress=progress)
 
 
 def test_every_picture_comes_back_as_the_kind_it_was(mixed: tuple[list[Image], bytes]) -> None:

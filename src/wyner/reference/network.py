@@ -164,11 +164,11 @@ def decode_network(decoder: RangeDecoder, extras: tuple[int, int] = (0, 0)) -> N
                 values[index] = _decode_parameter(decoder, int(mean[index]), int(scale[index]), k, s)
         parameters[tensor.name] = values
     network = Network(header, parameters)
-    _check_bounds(network)
+    check_bounds(network)
     return network
 
 
-def _check_bounds(network: Network) -> None:
+def check_bounds(network: Network) -> None:
     """Section 6: every accumulator of the decoder fits 32 bits, and no shift is negative."""
     k, fa, fu, p = network.header.k, network.header.fa, network.header.fu, network.p
     shifts_ok = (

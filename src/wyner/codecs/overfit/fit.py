@@ -10,8 +10,10 @@ Where the networks are given, the main phase alone is gone through, with the lat
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -38,6 +40,7 @@ class Subject(Protocol):
     """What is fitted: a picture, or several that share their networks.
 
     area: pixels, of all pictures together. fixed: networks that are given; None to fit them.
+    steps_of_weights: fractional bits of each group, where they are given.
     """
 
     @property
@@ -45,6 +48,9 @@ class Subject(Protocol):
 
     @property
     def fixed(self) -> QuantisedWeights | None: ...
+
+    @property
+    def steps_of_weights(self) -> Sequence[int] | None: ...
 
     def means(self, effort: int, lam: float) -> tuple[Plan, Model]:
         """The plan and the model for an effort level and a Lagrange multiplier."""
@@ -176,7 +182,7 @@ def _main_phase(fit: _Fit) -> None:
     plan = fit.plan
     look_every = max(1, plan.steps // (20 * CHUNK)) * CHUNK
     for step in range(0, plan.steps, CHUNK):
-        x = step / plan.steps
+        x = plan.begin + (1 - plan.begin) * step / plan.steps
         c = plan.cosine(x)
         rates = plan.lr_latents * c, plan.lr_params * c if fit.subject.fixed is None else 0.0
         mse, bits = fit.run(CHUNK, rates, plan.anneal(x))
@@ -215,7 +221,9 @@ def _quantise_networks(fit: _Fit) -> QuantisedWeights:
 
     probes = fit.plan.probes
     params = fit.fitter.get_params()
-    weights = quantise_weights(fit.model, params, fit.lam, fit.pixels, loss, gradient, probes)
+    weights = quantise_weights(
+        fit.model, params, fit.lam, fit.pixels, loss, gradient, probes, fit.subject.steps_of_weights
+    )
     fit.fitter.set_params(weights.values(fit.model))
     fit.fitter.set_latents(latents)
     fit.network_bits = weights.bits
@@ -262,8 +270,19 @@ def fit_and_code(subject: Subject, settings: Settings, progress: ProgressCallbac
     state = _Fit(subject, settings, goal, goal.first_lambda(subject.area), progress)
     if goal.lam is None:
         _probe(state)
+    return _all_phases(state)
+
+
+def fit_on(
+    subject: Subject, settings: Settings, goal: Goal, lam: float, progress: ProgressCallback | None
+) -> Coded:
+    """Fit and code what was fitted in part. goal: instead of that in ``settings``; lam: to begin with."""
+    return _all_phases(_Fit(subject, settings, goal, lam, progress))
+
+
+def _all_phases(state: _Fit) -> Coded:
     state.begin()
-    weights = subject.fixed
+    weights = state.subject.fixed
     if weights is None:
         _half_size_phase(state)
         _main_phase(state)
@@ -271,4 +290,4 @@ def fit_and_code(subject: Subject, settings: Settings, progress: ProgressCallbac
         weights = _quantise_networks(state)
     else:
         _main_phase(state)
-    return _finish(state, weights)
+    return dataclasses.replace(_finish(state, weights), lam=state.lam)

@@ -48,7 +48,7 @@ class Plan:
     ``coarse_steps`` are on the picture at half its size. After the main phase (soft rounding, noise) the
     latents are rounded and the networks alone are fitted for ``network_steps``; they are quantised by the
     curvature that ``probes`` gradients find. Where a size or a PSNR is missed, the latents are annealed
-    again in rounds of ``closing_steps``.
+    again in rounds of ``closing_steps``. ``begin``: where in its course the main phase begins, 0 to 1.
     """
 
     steps: int
@@ -56,6 +56,7 @@ class Plan:
     closing_steps: int
     probes: int
     coarse_steps: int = 0
+    begin: float = 0.0
     lr_latents: float = 0.16
     lr_params: float = 0.01
     lr_end: float = 0.02

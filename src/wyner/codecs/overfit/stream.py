@@ -65,6 +65,10 @@ class Picture:
     def fixed(self) -> None:
         """Its networks are to be fitted."""
 
+    @property
+    def steps_of_weights(self) -> None:
+        """Nothing is said of the steps of its weights."""
+
     def means(self, effort: int, lam: float) -> tuple[Plan, Model]:
         """The plan and the model for an effort level and a Lagrange multiplier."""
         grids = grid_count(self.width, self.height)
@@ -105,11 +109,12 @@ class Coded:
     """What a fit ends with.
 
     payloads: that of a picture; or the networks of a set, and what else each of its pictures needs. mse: mean
-    squared error of what these decode to, in [0, 1] units.
+    squared error of what these decode to, in [0, 1] units. lam: the multiplier at the end.
     """
 
     payloads: tuple[bytes, ...]
     mse: float
+    lam: float = 0.0
 
     @property
     def bits(self) -> float:

@@ -143,11 +143,19 @@ class _Quantiser:
 
 
 def quantise_weights(
-    model: Model, params: Floats, lam: float, pixels: int, loss: Loss, gradient: Gradient, probes: int
+    model: Model,
+    params: Floats,
+    lam: float,
+    pixels: int,
+    loss: Loss,
+    gradient: Gradient,
+    probes: int,
+    steps: Sequence[int] | None = None,
 ) -> QuantisedWeights:
-    """Choose steps and scales, and quantise. Takes ``2 * probes`` gradients and about 40 losses.
+    """Choose steps and scales, and quantise. Takes ``probes + 1`` gradients and about 40 losses.
 
-    params: float32, stream order. lam: Lagrange multiplier of bits per pixel. pixels: of the picture.
+    params: float32, stream order. lam: Lagrange multiplier of bits per pixel. pixels: of the picture. steps:
+    fractional bits of each group; None to choose them.
     """
     rate = lam / pixels
     quantiser = _Quantiser(model, params, rate, curvature(model, params, gradient, probes))
@@ -160,12 +168,14 @@ def quantise_weights(
             return math.inf, weights
         return loss(weights.values(model)) + rate * weights.bits, weights
 
-    k = quantiser.ideal_steps()
+    k = quantiser.ideal_steps() if steps is None else list(steps)
     best = cost(k, (0,) * GROUPS)
     while math.isinf(best[0]) and max(k) > MIN_STEP_BITS:
         k = [max(MIN_STEP_BITS, bits - 1) for bits in k]
         best = cost(k, (0,) * GROUPS)
     best = min(best, cost(list(best[1].k), best[1].s), key=lambda found: found[0])
+    if steps is not None:
+        return best[1]
     for g in range(GROUPS):
         for change in (-1, 1):
             k = list(best[1].k)

@@ -1,12 +1,12 @@
 """The overfitted codec with one set of networks for several pictures (docs/spec/shared.md).
 
-    pictures --> fit --+--> networks, once
-                       '--> latents, of each picture --+
-    networks -------------------------------------------+--> picture
+    pictures --> joint fit --> networks, once --+--> each alone --> differences, where they pay, and latents
+                                                |                                   |
+                                                '-----------------------------------+--> picture
 
 Frames, tiles, icons and scans are alike in what a decoder has to know of them; a set pays for it once. Any
-picture is decoded from the networks and its own latents alone, and one can be added without any change to the
-others. This is the codec ``overfit`` but for who shares what.
+picture is decoded from the networks of the set and its own payload alone, and one can be added without any
+change to the others. This is the codec ``overfit`` but for who shares what.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ... import _native
-from ..base import Pixels, ProgressCallback, Settings
+from ..base import Pixels, Progress, ProgressCallback, Settings
 from ..overfit.fit import fit_and_code
+from ..overfit.goal import Goal
 from ..overfit.model import payload_macs_per_pixel
 from ..overfit.stream import Picture
-from .subjects import Addition, PictureSet, read_networks
+from .own import with_own_networks
+from .subjects import OwnMember, PictureSet, read_networks
 
 CODEC_ID = 6
 VERSION = 1
@@ -35,18 +37,32 @@ def encode(
     for all pictures together. The same pictures, settings and instruction set give the same bytes for any
     number of threads. Raises FloatingPointError if the fit diverges, and whatever ``progress`` raises.
     """
-    coded = fit_and_code(PictureSet(tuple(map(Picture, pictures))), settings, progress)
-    return coded.payloads[0], list(coded.payloads[1:])
+    subject = PictureSet(tuple(map(Picture, pictures)))
+    last: list[Progress] = []
+
+    def joint(now: Progress) -> None:
+        last[:] = [now]
+        if progress is not None:
+            progress(now)
+
+    coded = fit_and_code(subject, settings, joint)
+    payloads = list(coded.payloads[1:])
+    if len(pictures) > 1:
+        goal = Goal.of(settings, subject.area)
+        payloads = with_own_networks(
+            subject.pictures, coded, settings, goal, progress, last[0] if last else None
+        )
+    return coded.payloads[0], payloads
 
 
 def encode_more(
     networks: bytes, pixels: Pixels, settings: Settings, progress: ProgressCallback | None = None
 ) -> bytes:
-    """The payload of one more picture under networks that stay as they are. Otherwise as ``encode``.
+    """The payload of one more picture of a set whose networks stay as they are. Otherwise as ``encode``.
 
     Raises CorruptError or UnsupportedError if the networks cannot be read.
     """
-    return fit_and_code(Addition(Picture(pixels), networks), settings, progress).payloads[0]
+    return fit_and_code(OwnMember(Picture(pixels), networks), settings, progress).payloads[0]
 
 
 def check(networks: bytes) -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ... import _native
 from ..overfit.coarse import half_size
-from ..overfit.model import Ints, Model, load_model
-from ..overfit.schedule import Plan, grid_count, model_index, plan_for
+from ..overfit.model import MEAN_BITS, Ints, Model, load_model
+from ..overfit.schedule import CHUNK, Plan, grid_count, model_index, plan_for
 from ..overfit.stream import Coded, Picture, activation_bits, plane_bits
 from ..overfit.weights import QuantisedWeights
 
 SPREAD_PIXELS = 768 * 512
 """Size of the pictures on which it was measured where a larger network pays."""
+OWN_SPREAD = 0.3
+"""Of the prior that networks of a picture's own are fitted under, in steps of the integers of the set."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,7 @@ class PictureSet:
 
     pictures: tuple[Picture, ...]
     fixed: None = None
+    steps_of_weights: None = None
 
     @property
     def area(self) -> int:
@@ -59,23 +64,37 @@ class PictureSet:
 
 
 @dataclass(frozen=True)
-class Addition:
-    """A picture to be coded under given networks."""
+class Member:
+    """A picture of a set whose networks are given.
+
+    latents: to begin with, as ``round_latents`` gives them; None for zeros.
+    """
 
     picture: Picture
     networks: bytes
+    latents: list[Ints] | None = None
     model: Model = field(init=False)
-    fixed: QuantisedWeights = field(init=False)
+    weights: QuantisedWeights = field(init=False)
 
     def __post_init__(self) -> None:
         model, weights = read_networks(self.networks)
         object.__setattr__(self, "model", model)
-        object.__setattr__(self, "fixed", weights)
+        object.__setattr__(self, "weights", weights)
 
     @property
     def area(self) -> int:
         """Pixels."""
         return self.picture.area
+
+    @property
+    def fixed(self) -> QuantisedWeights | None:
+        """The networks."""
+        return self.weights
+
+    @property
+    def steps_of_weights(self) -> Sequence[int] | None:
+        """Those of the networks."""
+        return self.weights.k
 
     def means(self, effort: int, lam: float) -> tuple[Plan, Model]:
         """The plan of the effort, and the model of the networks."""
@@ -84,19 +103,73 @@ class Addition:
     def fitter(self, model: Model, threads: int, seed: int) -> _native.Fitter:
         """A fitter with the networks."""
         fitter = self.picture.fitter(model, threads, seed)
-        fitter.set_params(self.fixed.values(model))
+        fitter.set_params(self.weights.values(model))
+        if self.latents is not None:
+            fitter.set_latents([y.astype(np.float32) for y in self.latents])
         return fitter
 
     def half_fitter(self, model: Model, threads: int, seed: int) -> _native.Fitter:
-        """A fitter of half the size; networks that are given are not fitted there."""
+        """A fitter of half the size."""
         return self.picture.half_fitter(model, threads, seed)
 
     def code(self, model: Model, w: QuantisedWeights, latents: list[Ints], threads: int) -> Coded:
-        """The latents."""
+        """The payload, without networks of its own."""
         p = self.picture
         payload = _native.set_encode_latents(self.networks, p.width, p.height, latents)
-        decoded = _native.set_decode(self.networks, payload, p.width, p.height, p.channels, p.maxval, threads)
-        return Coded((payload,), p.mse(decoded))
+        return Coded((payload,), self.mse(payload, threads))
+
+    def mse(self, payload: bytes, threads: int) -> float:
+        """Mean squared error of what a payload decodes to."""
+        p = self.picture
+        shape = p.width, p.height, p.channels, p.maxval
+        return p.mse(_native.set_decode(self.networks, payload, *shape, threads))
+
+
+@dataclass(frozen=True)
+class OwnMember(Member):
+    """A picture of a set that is to have networks of its own, for which those of the set are the prior.
+
+    share: steps of the main phase, for each that a picture by itself takes. begin: where in its course it
+    begins.
+    """
+
+    share: float = 1.0
+    begin: float = 0.0
+
+    @property
+    def fixed(self) -> None:
+        """Its networks are to be fitted."""
+
+    def means(self, effort: int, lam: float) -> tuple[Plan, Model]:
+        """A part of the plan of the effort, and a model whose prior is the networks of the set."""
+        steps = np.asarray(self.weights.k)[self.model.group]
+        model = dataclasses.replace(
+            self.model,
+            kdef=self.weights.k,
+            mean=(self.weights.params << (MEAN_BITS - steps)).astype(np.int32),
+            scale=(16 * MEAN_BITS - 48 - 16 * steps).astype(np.int32),  # 32 with the steps as they are
+        )
+        plan = plan_for(effort, lam)
+        main = max(1, round(self.share * plan.steps / CHUNK)) * CHUNK
+        return dataclasses.replace(plan, steps=main, coarse_steps=0, begin=self.begin), model
+
+    def fitter(self, model: Model, threads: int, seed: int) -> _native.Fitter:
+        """A fitter that charges the networks for what they are away from those of the set."""
+        fitter = super().fitter(model, threads, seed)
+        steps = np.asarray(self.weights.k)[model.group]
+        inverse = np.where(model.coded, np.ldexp(1 / OWN_SPREAD, steps), 0).astype(np.float32)
+        fitter.set_prior(self.weights.values(model), inverse)
+        return fitter
+
+    def code(self, model: Model, w: QuantisedWeights, latents: list[Ints], threads: int) -> Coded:
+        """The payload with networks of its own, in the best fixed-point formats."""
+        p = self.picture
+        parts = [(p, latents)]
+        fa = activation_bits(parts, model, w)
+        fu, _ = plane_bits(parts, model, w, threads)
+        own = fa, fu, list(w.k), list(w.s), w.params
+        payload = _native.set_encode_own(self.networks, *own, p.width, p.height, latents)
+        return Coded((payload,), self.mse(payload, threads))
 
 
 def read_networks(networks: bytes) -> tuple[Model, QuantisedWeights]:
