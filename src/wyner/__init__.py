@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     )
     from .facts import ChunkInfo, Comparison, Info, SetInfo, SetPicture
     from .image import Image
-    from .sets import add_to_set, decode_picture, decode_set, encode_set, set_info
+    from .sets import add_to_set, decode_each, decode_picture, decode_set, encode_set, set_info
 
 __version__ = "0.1.0"
 
@@ -45,7 +45,7 @@ _HOMES = {
     ),
     "facts": ("ChunkInfo", "Comparison", "Info", "SetInfo", "SetPicture"),
     "image": ("Image",),
-    "sets": ("add_to_set", "decode_picture", "decode_set", "encode_set", "set_info"),
+    "sets": ("add_to_set", "decode_each", "decode_picture", "decode_set", "encode_set", "set_info"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -69,6 +69,7 @@ __all__ = [
     "add_to_set",
     "compare",
     "decode",
+    "decode_each",
     "decode_picture",
     "decode_set",
     "encode",

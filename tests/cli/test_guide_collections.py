@@ -1,5 +1,6 @@
 """The guide about collections: its commands run in their order, on tiny pictures and at effort 1."""
 
+import glob
 import os
 import re
 import shlex
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import REPOSITORY
 
+import wyner
 from wyner import io
 from wyner.cli import main
 from wyner.cli.parser import build_parser
@@ -26,10 +28,14 @@ def test_the_guide(tmp_path, monkeypatch, capsys):
     for index, name in enumerate(names):
         os.makedirs(os.path.dirname(f"photos/{name}"), exist_ok=True)
         io.write(f"photos/{name}", Image.from_array(np.full((9, 12, 3), 50 * index, np.uint8)))
+    os.makedirs("tiles")
+    for index, name in enumerate(("tiles/tile_06.png", "tiles/tile_07.png", "another.png")):
+        io.write(name, Image.from_array(np.full((9, 12, 3), 50 * index, np.uint8)))
     Path("wanted.txt").write_text("photos/holiday/b.jpg\n")
     ran = 0
     for command, code in BLOCKS:
-        arguments = shlex.split(command.replace("-j 8", "-j 2"))
+        words = shlex.split(command.replace("-j 8", "-j 2"), comments=True)
+        arguments = [name for word in words for name in (sorted(glob.glob(word)) or [word])]
         if code:
             exec(compile(code, "collections.md", "exec"), {})
         elif "ray" in arguments:  # needs more than a moment; tests of its own
@@ -37,7 +43,8 @@ def test_the_guide(tmp_path, monkeypatch, capsys):
         else:
             assert main([*arguments, *(["-e", "1"] if arguments[0] == "encode" else [])]) == 0, command
             ran += 1
-    assert ran >= 5 and "3 files, " in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert ran >= 10 and "3 files, " in output
 
     def found(folder):
         return sorted(
@@ -46,4 +53,6 @@ def test_the_guide(tmp_path, monkeypatch, capsys):
 
     assert found("packed") == found("parts") == ["a.wyn", "holiday/a.wyn", "holiday/b.wyn"]
     assert found("unpacked") == ["a.png", "holiday/a.png", "holiday/b.png"]
+    assert found("tiles") == ["tile_06.png", "tile_07.png"] and io.read("one.png").width == 12
+    assert "set of 2" in output and len(wyner.decode_set(Path("tiles.wyn").read_bytes())) == 3
     assert found("chosen") == ["photos/holiday/b.wyn"]
