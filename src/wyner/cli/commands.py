@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from .. import api, codecs, framing, io, sets
+from .. import api, codecs, framing, io
 from ..container import is_set
 from ..errors import UsageError
 from .files import (
@@ -27,7 +27,6 @@ from .files import (
     write_output,
 )
 from .report import FAILURES, Reporter
-from .sets import decode_together, tell
 
 
 def decode(arguments: argparse.Namespace) -> int:
@@ -44,6 +43,8 @@ def decode(arguments: argparse.Namespace) -> int:
         try:
             data = read_bytes(name)
             if is_set(data):
+                from .sets import decode_together
+
                 decode_together(arguments, job, data, threads, reporter)
                 return
             if arguments.picture is not None:
@@ -82,7 +83,9 @@ def info(arguments: argparse.Namespace) -> int:
         try:
             data = read_bytes(name)
             if is_set(data):
-                tell(name, sets.set_info(data, limits=limits), reporter)
+                from .sets import tell
+
+                tell(name, data, limits, reporter)
                 continue
             facts = api.info(data, limits=limits)
         except FAILURES as error:
@@ -100,8 +103,9 @@ def test(arguments: argparse.Namespace) -> int:
         try:
             data = read_bytes(name)
             if is_set(data):
-                sets.decode_set(data, limits=limits, threads=arguments.threads, check_hash=True)
-                hashed = all(picture.pixel_hash for picture in sets.set_info(data, limits=limits).pictures)
+                from .sets import verify
+
+                hashed = verify(data, limits, arguments.threads)
             else:
                 api.decode(data, side=side, limits=limits, threads=arguments.threads, check_hash=True)
                 hashed = api.info(data, limits=limits).pixel_hash is not None

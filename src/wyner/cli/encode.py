@@ -16,12 +16,13 @@ from ..errors import TargetMissedError, UsageError
 from .encode_file import Request, encode_file
 from .files import PICTURES, PIPE, WYN, Job, limits_of, plan, side_of
 from .report import FAILURES, Reporter
-from .sets import encode_together
 
 
 def encode(arguments: argparse.Namespace) -> int:
     """``wyner encode``."""
     if arguments.codec == "shared":
+        from .sets import encode_together
+
         return encode_together(arguments)
     if arguments.append:
         raise UsageError("--append adds to a set: it goes with --codec shared")

@@ -11,8 +11,8 @@ from typing import Any
 
 from .. import io, sets
 from ..batch.expand import expand
+from ..container import Limits
 from ..errors import TargetMissedError, UsageError
-from ..facts import SetInfo
 from ..set_container import usable_names
 from .files import PICTURES, PIPE, Job, check_writable, limits_of, read_bytes, write_output
 from .progress import ProgressLine
@@ -177,8 +177,16 @@ def _single(arguments: argparse.Namespace, job: Job, name: str) -> str:
     return str(output)
 
 
-def tell(name: str, facts: SetInfo, reporter: Reporter) -> None:
+def verify(data: bytes, limits: Limits, threads: int | None) -> bool:
+    """Decode all of a set; whether each picture had a hash to compare. Raises as ``wyner.decode_set``."""
+    for _ in sets.decode_each(data, limits=limits, threads=threads, check_hash=True):
+        pass
+    return all(picture.pixel_hash for picture in sets.set_info(data, limits=limits).pictures)
+
+
+def tell(name: str, data: bytes, limits: Limits, reporter: Reporter) -> None:
     """What ``wyner info`` tells of a set."""
+    facts = sets.set_info(data, limits=limits)
     lines = [
         f"{name}: set of {len(facts.pictures)}",
         f"  codec   {facts.codec} version {facts.codec_version}, format {facts.format_version}",
