@@ -1,17 +1,21 @@
 """What files of the shipped learned codecs cost and hold: bits against the estimate, PSNR, seconds, memory.
 
-    python benchmarks/learned_cost.py rates --published benchmarks/published_balle.json kodak_lossy_mean.json
+    python benchmarks/learned_cost.py rates
+    python benchmarks/learned_cost.py bd --published benchmarks/published_balle.json kodak_lossy_mean.json
     python benchmarks/learned_cost.py times
 
-Both write benchmarks/results/learned_cost.json, model by model. Every Kodak picture ($WYNER_DATA/kodak) is
+All write benchmarks/results/learned_cost.json, model by model. Every Kodak picture ($WYNER_DATA/kodak) is
 coded at several qualities and decoded again. The estimate is what the loss of training is made of, the
 probabilities that the network gives to rounded latents: in real numbers throughout, while a file is made with
 rounded scales, locations and activations. Only z has the tables of the model's file, and Gaussians for each
-channel are read off all its levels, as their real parameters are not kept. BD-rates are against published
-mean curves. Seconds, of the wall and of cores, are those of ``wyner.encode`` at one quality and of
-``wyner.decode`` in a process that has done both once, the least of three; the large picture is a mosaic of
-sixteen. Memory is that of the process after its imports, without a picture, and what the first call of each
-adds at its peak to what was there before it, in 10^6 bytes.
+channel are read off all its levels, as their real parameters are not kept.
+
+BD-rates are against published mean curves, of PSNR and of mean MS-SSIM in decibels.
+
+Seconds, of the wall and of cores, are those of ``wyner.encode`` at one quality and of ``wyner.decode`` in a
+process that has done both once, the least of three; the large picture is a mosaic of sixteen. Memory is that
+of the process after its imports, without a picture, and what the first call of each adds at its peak to what
+was there before it, in 10^6 bytes.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +56,7 @@ TIMED_QUALITY = 50
 MIN_OVERLAP = 0.5
 _CHILD = """
 import json, sys, time
-import torch, numpy, wyner, wyner.codecs.learned.transforms
+import torch, numpy, wyner, wyner.io, wyner.codecs.learned.transforms
 from pathlib import Path
 from wyner.bench.measure import PeakMemory
 model, quality, mosaic, threads = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
@@ -85,7 +89,7 @@ found["decode_wall_s"], found["decode_core_s"] = seconds(decode)
 print(json.dumps(found))
 """
 
-Floats = npt.NDArray[np.floating]
+Row = dict[str, Any]
 
 
 # --- the estimate -------------------------------------------------------------------------------
@@ -185,22 +189,32 @@ def row_of(quality: float, total: dict[str, float], count: int) -> dict[str, flo
     }
 
 
-def bd_rates(rates: list[dict[str, float]], curves: list[published.PublishedCurve]) -> dict[str, Any]:
-    """Against each published mean curve of PSNR: per cent, over which PSNR."""
-    ours = Curve.of((rate["file_bpp"], rate["psnr_db"]) for rate in rates)
-    found: dict[str, Any] = {}
+def bd_rates(rates: list[dict[str, float]], curves: list[published.PublishedCurve], metric: str) -> Row:
+    """Against each published mean curve that has the metric: per cent, over which qualities."""
+    found: Row = {}
     for curve in curves:
-        points = [(point["bpp"], point["psnr_db"]) for point in curve.points if "psnr_db" in point]
+        points = [point for point in curve.points if metric in point]
         if curve.image is not None or len(points) < 2:
             continue
+        theirs, ours = (
+            Curve.of((p[key], quality_of(p, metric)) for p in part)
+            for part, key in ((points, "bpp"), (rates, "file_bpp"))
+        )
         try:
-            bd = bd_rate(Curve.of(points), ours, min_overlap=MIN_OVERLAP)
+            bd = bd_rate(theirs, ours, min_overlap=MIN_OVERLAP)
         except NoOverlapError as error:
             found[curve.name] = str(error)
         else:
-            ends = [round(bd.low, 2), round(bd.high, 2)]
-            found[curve.name] = {"percent": round(bd.percent, 1), "over_psnr_db": ends}
+            found[curve.name] = {
+                "percent": round(bd.percent, 1),
+                "over": [round(bd.low, 2), round(bd.high, 2)],
+            }
     return found
+
+
+def quality_of(point: Mapping[str, float], metric: str) -> float:
+    """Of a point of a curve, in decibels."""
+    return metrics.ms_ssim_db(point[metric]) if metric == "ms_ssim" else point[metric]
 
 
 def parameters(name: str) -> dict[str, int]:
@@ -220,7 +234,7 @@ def parameters(name: str) -> dict[str, int]:
 # --- times --------------------------------------------------------------------------------------
 
 
-def times_of(name: str, pictures: Sequence[Path]) -> list[dict[str, Any]]:
+def times_of(name: str, pictures: Sequence[Path]) -> list[Row]:
     """Of one picture and of a mosaic, with one thread and two."""
     wide = [picture for picture in pictures if io.read(picture).pixels.shape[:2] == (512, 768)]
     found = []
@@ -237,7 +251,7 @@ def times_of(name: str, pictures: Sequence[Path]) -> list[dict[str, Any]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=("rates", "times"))
+    parser.add_argument("what", choices=("rates", "bd", "times"))
     parser.add_argument("--models", nargs="+", default=MODELS)
     parser.add_argument("--published", nargs="+", type=Path, default=[], help="as wyner bench reads them")
     arguments = parser.parse_args()
@@ -249,11 +263,15 @@ def main() -> None:
         row = found.setdefault("models", {}).setdefault(name, {})
         if arguments.what == "times":
             row["times"] = times_of(name, pictures)
+        elif arguments.what == "bd":
+            curves = published.load(arguments.published)
+            row["bd_rate"] = {
+                metric: bd_rates(row["rates"], curves, metric) for metric in ("psnr_db", "ms_ssim")
+            }
         else:
             model = learned.STORE.by_name(name)
             row["parameters"], row["macs_per_pixel"] = parameters(name), model.card.macs_per_pixel()
             row["rates"] = rates_of(name, pictures)
-            row["bd_rate"] = bd_rates(row["rates"], published.load(arguments.published))
         OUT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
