@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 
 from PIL import Image  # noqa: E402
 
-from wyner.errors import UsageError  # noqa: E402
+from wyner.errors import UnavailableError, UsageError  # noqa: E402
 from wyner.nn.entropy import uniform_noise  # noqa: E402
 from wyner.train.loop import CHECKPOINT, LOG, Loop, LoopSettings, join_ranks  # noqa: E402
 from wyner.train.muon import orthogonalised  # noqa: E402
@@ -25,7 +25,7 @@ def settings(**changes):
     return LoopSettings(**{"steps": 6, "batch": 4, "warmup": 2, "log_every": 1, **changes})
 
 
-def make_loop(folder, measure=None, **changes):
+def make_loop(folder, measure=None, tensorboard=False, **changes):
     torch.manual_seed(3)
     model = torch.nn.Linear(5, 1).to(join_ranks("cpu"))
 
@@ -34,7 +34,7 @@ def make_loop(folder, measure=None, **changes):
         error = model(x)[:, 0] - x.sum(1) + uniform_noise(x)[:, 0]
         return {"loss": error.square().mean(), "bias": error.mean()}
 
-    return Loop(model, objective, settings(**changes), folder, measure=measure)
+    return Loop(model, objective, settings(**changes), folder, measure=measure, tensorboard=tensorboard)
 
 
 def log_of(folder):
@@ -76,6 +76,32 @@ def test_a_training_can_begin_with_the_weights_of_another(tmp_path):
         model, first.objective, settings(), tmp_path / "second", start=tmp_path / "first" / CHECKPOINT
     )
     assert second.step == 0 and torch.equal(model.weight, first.model.weight)
+
+
+def test_tensorboard_sees_each_step_of_an_interrupted_training_once(tmp_path):
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+
+    class Killed(Exception):
+        pass
+
+    def kill(line):
+        if line["step"] == 4:
+            raise Killed
+
+    with pytest.raises(Killed):
+        make_loop(tmp_path, tensorboard=True, keep_seconds=0).run(kill)
+    make_loop(tmp_path, tensorboard=True).run()
+    board = events.EventAccumulator(str(tmp_path)).Reload()
+    assert set(board.Tags()["scalars"]) == {"loss", "bias"}
+    for name in ("loss", "bias"):
+        seen = [(scalar.step, scalar.value) for scalar in board.Scalars(name)]
+        assert seen == [(line["step"], pytest.approx(line[name], rel=1e-6)) for line in log_of(tmp_path)]
+
+
+def test_a_log_for_tensorboard_needs_its_package(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(UnavailableError, match="pip install tensorboard"):
+        make_loop(tmp_path, tensorboard=True)
 
 
 def test_minutes_end_a_training(tmp_path):

@@ -127,7 +127,7 @@ class Loop:
         if self.ranks > 1:
             for parameter in self.parameters:
                 dist.broadcast(parameter.data, 0)
-        self._board = _tensorboard(folder) if tensorboard and self.rank == 0 else None
+        self._board = _tensorboard(folder, self.step) if tensorboard and self.rank == 0 else None
 
     def run(self, report: Callable[[dict[str, Any]], None] | None = None) -> None:
         """Train to the last step or minute. report: called on rank 0 with each line of the log.
@@ -169,6 +169,8 @@ class Loop:
             part = self.folder / f"{CHECKPOINT}.part"
             torch.save(state, part)
             part.replace(self.folder / CHECKPOINT)
+        if self._board is not None:
+            self._board.flush()
 
     def _optimisers(self) -> list[torch.optim.Optimizer]:
         """Muon for the weights of convolutions if the settings say so, Adam for what remains."""
@@ -262,9 +264,10 @@ def _cut_log(path: Path, step: int) -> None:
         path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
 
 
-def _tensorboard(folder: Path) -> Any:
+def _tensorboard(folder: Path, step: int) -> Any:
+    """A writer that takes back what was logged of later steps: these are done again."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise UnavailableError("TensorBoard's log needs a package: pip install tensorboard") from None
-    return SummaryWriter(str(folder))  # type: ignore[no-untyped-call]
+    return SummaryWriter(str(folder), purge_step=step + 1)  # type: ignore[no-untyped-call]
