@@ -100,7 +100,7 @@ def test_tensorboard_sees_each_step_of_an_interrupted_training_once(tmp_path):
 
 def test_a_log_for_tensorboard_needs_its_package(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(UnavailableError, match="wyner.tensorboard"):
+    with pytest.raises(UnavailableError, match="TensorBoard's log needs"):
         make_loop(tmp_path, tensorboard=True)
 
 

@@ -269,5 +269,5 @@ def _tensorboard(folder: Path, step: int) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        raise UnavailableError("TensorBoard's log needs a package: pip install 'wyner[tensorboard]'") from None
+        raise UnavailableError("TensorBoard's log needs: pip install 'wyner[tensorboard]'") from None
     return SummaryWriter(str(folder), purge_step=step + 1)  # type: ignore[no-untyped-call]
