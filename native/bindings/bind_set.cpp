@@ -77,9 +77,11 @@ wyner::overfit::Network read_networks(const nb::bytes& networks) {
 
 wyner::overfit::Decoded read_member(const nb::bytes& networks, const nb::bytes& payload,
                                     const wyner::overfit::Picture& p) {
+  const auto base = read_networks(networks);
+  const uint8_t* data = overfit_arguments::bytes_data(payload);
+  const size_t size = payload.size();
   nb::gil_scoped_release release;
-  return wyner::overfit::decode_member(read_networks(networks), overfit_arguments::bytes_data(payload), payload.size(),
-                                       p.width, p.height);
+  return wyner::overfit::decode_member(base, data, size, p.width, p.height);
 }
 
 nb::object set_decode(const nb::bytes& networks, const nb::bytes& payload, int width, int height, int channels,

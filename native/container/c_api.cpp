@@ -14,7 +14,7 @@ using wyner::guarded;
 
 namespace {
 
-constexpr int kOverfit = 1, kOverfitVersion = 1;
+constexpr int kOverfit = 1, kOverfitVersion = 1, kInSets = 6;
 
 Limits checked_limits(const wyner_limits* given) {
   Limits own;
@@ -106,6 +106,7 @@ extern "C" wyner_status wyner_decode_memory(const void* file, size_t size, const
     const File parts = parse_file(file, size, allowed);
     const wyner_file_info info = describe(parts);
     if (info.needs_side) return WYNER_SIDE_IMAGE;
+    if (info.codec == kInSets) wyner::corrupt("a picture of a set stands alone");
     if (info.codec != kOverfit || info.codec_version != kOverfitVersion) return WYNER_UNSUPPORTED;
     if (samples_size < info.samples_size || (alpha && alpha_size < info.alpha_size)) return WYNER_ARGUMENT;
     check_macs(parts, allowed);

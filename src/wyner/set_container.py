@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .container import (
     MINOR,
@@ -20,11 +20,13 @@ from .container import (
     varint,
     write_picture,
 )
-from .errors import CorruptError, UnsupportedError, UsageError
+from .errors import CorruptError, LimitError, UnsupportedError, UsageError
 
 MAX_PICTURES = 65536
 MAX_NAME_BYTES = 200
 _FORBIDDEN = frozenset('<>:"/\\|?*')
+_CONTROLS = ((0, 0x1F), (0x7F, 0x9F), (0x200E, 0x200F), (0x2028, 0x202E), (0x2066, 0x2069), (0xD800, 0xDFFF))
+"""Code points, first and last: control characters, line separators, directions, halves of pairs."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +50,9 @@ class SetFile:
 def write(parts: SetFile) -> bytes:
     """Serialise; the inverse of ``read``. Raises UsageError when the parts do not agree."""
     _check_writable(parts)
-    head = varint(len(parts.pictures)) + bytes([parts.codec_id, parts.codec_version])
-    pieces = [PREAMBLE, chunk("M", head + parts.networks)]
+    pieces = [PREAMBLE, _head(parts)]
     if parts.names is not None:
-        pieces.append(chunk("n", pack_metadata("\n".join(parts.names).encode())))
+        pieces.append(_names_chunk(parts.names))
     previous = None
     for picture in parts.pictures:
         pieces.append(write_picture(picture, previous))
@@ -60,7 +61,7 @@ def write(parts: SetFile) -> bytes:
 
 
 def read(data: bytes | bytearray | memoryview, limits: Limits | None = None) -> SetFile:
-    """Take a set apart; each of its pictures is within ``limits``, by its size and metadata.
+    """Take a set apart. Each picture is within ``limits`` by its size, all metadata together by theirs.
 
     Raises as ``container.read``, and UsageError for a file that is no set.
     """
@@ -78,6 +79,8 @@ def read(data: bytes | bytearray | memoryview, limits: Limits | None = None) -> 
     for index in range(count):
         previous = pictures[-1].header if pictures else None
         picture, at = read_picture(view, at, limits, minor, previous, index == count - 1)
+        used = sum(len(value) for value in (picture.icc, picture.exif, picture.xmp) if value is not None)
+        limits = replace(limits, metadata_bytes=limits.metadata_bytes - used)
         if (picture.header.codec_id, picture.header.codec_version) != (head[start], head[start + 1]):
             raise CorruptError("a picture is of another codec than its set")
         if picture.side_hash is not None:
@@ -94,7 +97,7 @@ def _read_names(view: memoryview, at: int, count: int, limits: Limits) -> tuple[
         kind, payload, end = next_chunk(view, at)
         if kind == "H":
             return names, at
-        if kind in "MADS":
+        if kind in "MADSheix":
             raise CorruptError(f"chunk {kind!r} is not where it may be")
         if kind.isupper():
             raise UnsupportedError(
@@ -103,11 +106,21 @@ def _read_names(view: memoryview, at: int, count: int, limits: Limits) -> tuple[
         if kind == "n":
             if names is not None:
                 raise CorruptError("chunk 'n' appears twice")
-            names = _parse_names(unpack_metadata(bytes(payload), limits), count)
+            most = min(limits.metadata_bytes, count * (MAX_NAME_BYTES + 1))
+            names = _parse_names(_unpacked(payload, replace(limits, metadata_bytes=most)), count)
         at = end
 
 
+def _unpacked(payload: memoryview, limits: Limits) -> bytes:
+    try:
+        return unpack_metadata(bytes(payload), limits)
+    except LimitError:
+        raise CorruptError("the names of the pictures are too long") from None
+
+
 def _parse_names(data: bytes, count: int) -> tuple[str, ...]:
+    if data.count(b"\n") != count - 1:
+        raise CorruptError(f"there are {count} pictures and another number of names")
     try:
         names = tuple(data.decode().split("\n"))
     except UnicodeDecodeError:
@@ -137,14 +150,42 @@ def usable_names(wanted: Sequence[str]) -> tuple[str, ...]:
 
 
 def _is_allowed(character: str) -> bool:
-    """Neither a control character nor one that file systems reserve, nor half of one."""
+    """Neither one that controls terminals or the direction of text, nor one that file systems reserve."""
     code = ord(character)
-    return (
-        code >= 0x20
-        and not 0x7F <= code <= 0x9F
-        and not 0xD800 <= code <= 0xDFFF
-        and character not in _FORBIDDEN
-    )
+    return character not in _FORBIDDEN and not any(first <= code <= last for first, last in _CONTROLS)
+
+
+def appended(data: bytes, picture: Container, names: Sequence[str] | None) -> bytes:
+    """A set, which ``read`` has read, with one more picture at its end.
+
+    names: of all pictures, or None if the set has none. Everything else stays as it is, byte by byte.
+    """
+    parts = read(data)
+    grown = replace(parts, pictures=(*parts.pictures, picture), names=None if names is None else tuple(names))
+    _check_writable(grown)
+    view = memoryview(data)
+    _, _, at = next_chunk(view, len(PREAMBLE))
+    pieces = [bytes(view[: len(PREAMBLE)]), _head(grown)]
+    while True:
+        kind, _, end = next_chunk(view, at)
+        if kind == "H":
+            break
+        if kind != "n":
+            pieces.append(bytes(view[at:end]))
+        elif names is not None:
+            pieces.append(_names_chunk(names))
+        at = end
+    pieces += [bytes(view[at:]), write_picture(picture, parts.pictures[-1].header)]
+    return b"".join(pieces)
+
+
+def _head(parts: SetFile) -> bytes:
+    head = varint(len(parts.pictures)) + bytes([parts.codec_id, parts.codec_version])
+    return chunk("M", head + parts.networks)
+
+
+def _names_chunk(names: Sequence[str]) -> bytes:
+    return chunk("n", pack_metadata("\n".join(names).encode()))
 
 
 def _check_writable(parts: SetFile) -> None:
@@ -157,5 +198,5 @@ def _check_writable(parts: SetFile) -> None:
         if len(parts.names) != len(parts.pictures) or len(set(parts.names)) != len(parts.names):
             raise UsageError("a set needs one name for each picture, no two the same")
         for name in parts.names:
-            if not is_name(name):
+            if not isinstance(name, str) or not is_name(name):
                 raise UsageError(f"{name!r} is no name for a picture of a set")

@@ -45,13 +45,15 @@ def encode_set(
 
     images: at least one, of any sizes and kinds; what they have in common is paid for once. names: one for
     each picture, no two the same, each fit to name a file; None to store none. quality or a target: as
-    ``encode`` takes it; targets are for the file, and for the mean over all pixels. The rest is as in
-    ``encode``.
+    ``encode`` takes it; targets are for the file, and for the mean over all pixels. progress: as in
+    ``encode``; in the end it may be called from other threads. The rest is as in ``encode``.
 
     Raises UsageError for bad arguments, TargetMissedError (with the finished file in its ``data``) when the
     file is over a target rate or under a target PSNR by more than 2 %.
     """
-    if not images:
+    if isinstance(images, (str, bytes)) or isinstance(names, str):
+        raise UsageError("a set is made of a list of pictures, and of one of names")
+    if len(images) == 0:
         raise UsageError("a set needs at least one picture")
     pictures = [as_image(image) for image in images]
     settings = _settings(quality, effort, target_bpp, target_psnr, target_size, threads, options)
@@ -90,25 +92,25 @@ def add_to_set(
 ) -> bytes:
     """A set with one more picture at its end. Its networks, and the pictures that it has, stay as they are.
 
-    data: the set. name: of the new picture, needed if and only if the set has names. Targets are for the new
-    picture and what it adds to the file. A pixel hash is stored if the set has them. Otherwise as
-    ``encode_set``.
+    data: the set. name: of the new picture, needed if and only if the set has names. A quality means what it
+    means for the whole set; targets are for the new picture and what it adds to the file. A pixel hash is
+    stored if the set has them. Otherwise as ``encode_set``.
     """
     parts = _read(data, limits)
     picture = as_image(image)
     if (name is None) != (parts.names is None):
-        raise UsageError("the pictures of this set have " + ("no names" if name else "names: give one"))
+        known = "names: give one" if name is None else "no names"
+        raise UsageError(f"the pictures of this set have {known}")
     names = None if name is None or parts.names is None else (*parts.names, name)
     settings = _settings(quality, effort, target_bpp, target_psnr, target_size, threads, options)
     store_hash = parts.pictures[-1].pixel_hash is not None
     frame = frame_of(picture, shared.CODEC_ID, shared.VERSION, store_hash)
-    grown = dataclasses.replace(parts, pictures=(*parts.pictures, frame), names=names)
-    size = len(set_container.write(grown)) - len(data)
-    settings = dataclasses.replace(settings, overhead_bytes=max(size, 0))
-    payload = shared.encode_more(parts.networks, picture.pixels, settings, progress)
+    overhead = len(set_container.appended(data, frame, names)) - len(data)
+    settings = dataclasses.replace(settings, overhead_bytes=max(overhead, 0))
+    area = sum(p.header.width * p.header.height for p in parts.pictures)
+    payload = shared.encode_more(parts.networks, area, picture.pixels, settings, progress)
     frame = _with_payload(frame, parts.networks, payload, picture, settings.threads)
-    grown = dataclasses.replace(grown, pictures=(*parts.pictures, frame))
-    result = set_container.write(grown)
+    result = set_container.appended(data, frame, names)
     _checked(
         result, dataclasses.replace(parts, pictures=(frame,)), [picture], settings, len(result) - len(data)
     )
@@ -203,7 +205,7 @@ def _read(data: bytes | bytearray | memoryview, limits: Limits | None) -> SetFil
 
 
 def _index(parts: SetFile, picture: int | str) -> int:
-    if isinstance(picture, str):
+    if not isinstance(picture, int):
         if parts.names is None or picture not in parts.names:
             known = "it has no names" if parts.names is None else "there are: " + ", ".join(parts.names[:20])
             raise UsageError(f"the set has no picture called {picture!r}; {known}")

@@ -49,9 +49,14 @@ def test_a_set_from_files_to_files(folder, capsys):
     text = capsys.readouterr().out
     assert "set of 4" in text and "2   b  40x32 RGB, 8 bits" in text and "3   a_2  40x32" in text
     assert main(["decode", "s.wyn"]) == 0
-    assert sorted(path.name for path in (folder / "s").iterdir()) == ["a.png", "a_2.png", "b.png", "c.png"]
+    assert sorted(path.name for path in (folder / "s-pictures").iterdir()) == [
+        "a.png",
+        "a_2.png",
+        "b.png",
+        "c.png",
+    ]
     for name, image in zip(["a", "b", "a_2"], before, strict=True):
-        assert io.read(folder / "s" / f"{name}.png") == image
+        assert io.read(folder / "s-pictures" / f"{name}.png") == image
     for which in ("b", "2"):
         assert main(["decode", "s.wyn", "--picture", which, "-o", "one.ppm", "-f"]) == 0
         assert io.read("one.ppm") == before[1]
@@ -69,6 +74,33 @@ def test_the_json_of_info_and_decode(folder, capsys):
     assert main(["decode", "--json", "s.wyn", "-o", "out"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(line["picture"], line["ok"]) for line in lines] == [("a", True), ("b", True)]
+
+
+def test_several_sets_go_to_folders_of_their_own(folder, capsys):
+    for name in ("x", "y"):
+        (folder / "packed" / name).mkdir(parents=True)
+        assert (
+            main(["encode", *FAST, f"{'a' if name == 'x' else 'b'}.png", "-o", f"packed/{name}/s.wyn"]) == 0
+        )
+    assert main(["decode", "packed", "-o", "out"]) == 0
+    found = sorted(path.relative_to(folder / "out").as_posix() for path in (folder / "out").rglob("*.png"))
+    assert found == ["x/s-pictures/a.png", "y/s-pictures/b.png"]
+    assert main(["decode", "packed", "--picture", "1", "-o", "one"]) == 0
+    assert sorted(
+        path.relative_to(folder / "one").as_posix() for path in (folder / "one").rglob("*.png")
+    ) == [
+        "x/s.png",
+        "y/s.png",
+    ]
+
+
+def test_a_missed_target_of_one_leaves_out_none(folder, files, capsys):
+    (folder / "s.wyn").write_bytes(files[0])
+    add = ["encode", "--codec", "shared", "-e", "1", "--target-size", "15", "a.png", "c.ppm", "-o", "s.wyn"]
+    assert main([*add, "--append"]) == 6
+    text = capsys.readouterr().err
+    assert "a: there are" in text and "c: there are" in text
+    assert len(wyner.decode_set((folder / "s.wyn").read_bytes())) == 4
 
 
 def test_a_missed_target_is_told_and_the_file_written(folder, capsys):
@@ -92,6 +124,8 @@ def test_a_missed_target_is_told_and_the_file_written(folder, capsys):
         (["encode", *FAST, "a.png", "-o", "s.wyn", "--side", "b.png"], 2, "takes no side image"),
         (["encode", *FAST, "a.png", "-o", "s.wyn", "--shard", "1/2"], 2, "fitted as a whole"),
         (["encode", *FAST, "a.png", "-o", "old.wyn", "--append", "--hash"], 2, "no --hash"),
+        (["encode", *FAST, "a.png", "-o", "a.png", "-f"], 2, "a.png would overwrite itself"),
+        (["encode", *FAST, "a.png", "old.wyn", "-o", "s.wyn"], 4, "old.wyn: "),
         (["encode", "a.png", "--append"], 2, "goes with --codec shared"),
         (["decode", "one.wyn", "--picture", "1", "-o", "x.png"], 2, "holds one picture"),
         (["decode", "old.wyn", "-o", "x.png"], 2, "holds a set of 2"),

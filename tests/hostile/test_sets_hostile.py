@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import zlib
 from collections import Counter
 
 import numpy as np
@@ -16,7 +18,7 @@ from damage import damaged
 import wyner
 from wyner import container, set_container
 from wyner.container import Container, Header, chunk, varint
-from wyner.errors import CorruptError, UnsupportedError
+from wyner.errors import CorruptError, LimitError, UnsupportedError
 from wyner.set_container import SetFile
 
 RNG = np.random.default_rng(0)
@@ -90,6 +92,7 @@ def test_damaged_networks_and_payloads_with_checksums_that_agree() -> None:
         (assembled(HEAD, chunk("Z", b""), PICTURE), UnsupportedError),
         (assembled(HEAD, chunk("A", b""), PICTURE), CorruptError),
         (assembled(HEAD, chunk("M", b""), PICTURE), CorruptError),
+        (assembled(HEAD, chunk("h", bytes(16)), PICTURE), CorruptError),
         (assembled(HEAD, chunk("n", b"\0a"), chunk("n", b"\0a"), PICTURE), CorruptError),
         (assembled(HEAD, chunk("n", b"\0a\nb"), PICTURE), CorruptError),
         (assembled(HEAD, chunk("n", b"\0../a"), PICTURE), CorruptError),
@@ -104,6 +107,19 @@ def test_rules_of_the_file(file: bytes, error: type[Exception] | None) -> None:
     else:
         with pytest.raises(error):
             wyner.decode_set(file)
+
+
+def test_names_and_metadata_are_bounded_before_they_are_unpacked() -> None:
+    names = chunk("n", b"\x01" + zlib.compress(b"ab\n" * 20_000_000, 9))
+    with pytest.raises(CorruptError, match="too long"):
+        wyner.set_info(assembled(HEAD, names, PICTURE))
+    with pytest.raises(CorruptError, match="another number of names"):
+        wyner.set_info(assembled(HEAD, chunk("n", b"\0" + b"a\n" * 60), PICTURE))
+    picture = dataclasses.replace(PARTS.pictures[0], icc=bytes(600), chunks=())
+    file = set_container.write(SetFile(6, 1, PARTS.networks, (picture, picture)))
+    assert len(wyner.decode_set(file, limits=wyner.Limits(metadata_bytes=1200))) == 2
+    with pytest.raises(LimitError):
+        wyner.set_info(file, limits=wyner.Limits(metadata_bytes=1199))
 
 
 def test_another_codec_or_version_is_unsupported() -> None:

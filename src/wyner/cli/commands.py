@@ -36,6 +36,7 @@ def decode(arguments: argparse.Namespace) -> int:
     reporter, side = Reporter("decode", arguments.json), side_of(arguments)
     refine = refinement_of(arguments)
     threads = _threads_per_file(arguments)
+    alone = len(jobs) == 1 and not jobs[0].source.collected
 
     def work(job: Job) -> None:
         name, target, start = job.source.path, job.target, time.monotonic()
@@ -45,7 +46,7 @@ def decode(arguments: argparse.Namespace) -> int:
             if is_set(data):
                 from .sets import decode_together
 
-                decode_together(arguments, job, data, threads, reporter)
+                decode_together(arguments, job, data, alone, threads, reporter)
                 return
             if arguments.picture is not None:
                 raise UsageError("--picture chooses from a set: this file holds one picture")

@@ -12,11 +12,15 @@ from typing import Any
 from .. import io, sets
 from ..batch.expand import expand
 from ..container import Limits
-from ..errors import TargetMissedError, UsageError
+from ..errors import TargetMissedError, UsageError, WynerError
+from ..image import Image
 from ..set_container import usable_names
 from .files import PICTURES, PIPE, Job, check_writable, limits_of, read_bytes, write_output
 from .progress import ProgressLine
 from .report import FAILURES, Reporter
+
+FOLDER_SUFFIX = "-pictures"
+"""Of the folder that a set is decoded into, after its name: the name alone may be where they came from."""
 
 
 def encode_together(arguments: argparse.Namespace) -> int:
@@ -25,20 +29,15 @@ def encode_together(arguments: argparse.Namespace) -> int:
     reporter, target = Reporter("encode", arguments.json), str(arguments.output)
     start = time.monotonic()
     line = ProgressLine(target)
-    missed = None
+    missed: list[str] = []
     try:
         if not arguments.append:
             check_writable(target, arguments.force)
         paths = [source.path for source in expand(arguments.inputs, arguments.lists, PICTURES)]
+        images = [_read(arguments, path, target) for path in paths]
         names = [os.path.splitext(os.path.basename(path))[0] for path in paths]
-        try:
-            data = (
-                _added(arguments, paths, names, line)
-                if arguments.append
-                else _made(arguments, paths, names, line)
-            )
-        except TargetMissedError as error:
-            missed, data = error, error.data
+        make = _added if arguments.append else _made
+        data = make(arguments, images, names, line, missed)
         write_output(target, data, arguments.force or arguments.append)
     except FAILURES as error:
         reporter.failure(target, error)
@@ -49,19 +48,31 @@ def encode_together(arguments: argparse.Namespace) -> int:
     seconds = round(time.monotonic() - start, 3)
     count = len(facts.pictures)
     fields: dict[str, Any] = {
+        "inputs": paths,
         "output": target,
         "pictures": count,
         "bytes": len(data),
         "bpp": round(facts.bpp, 6),
+        "shared_bytes": facts.shared_bytes,
+        "seconds": seconds,
     }
-    fields |= {"shared_bytes": facts.shared_bytes, "seconds": seconds}
-    if missed is not None:
-        reporter.failure(target, missed, fields)
+    if missed:
+        reporter.failure(target, TargetMissedError("; ".join(missed)), fields)
         return reporter.code
     size = f"{len(data)} bytes, {facts.shared_bytes} of them shared"
     text = f"{target}: {count} picture{'s' * (count > 1)}  {size}  {facts.bpp:.4f} bpp  {seconds:.1f} s"
     reporter.success(target, text, fields)
     return reporter.code
+
+
+def _read(arguments: argparse.Namespace, path: str, target: str) -> Image:
+    """A picture; errors name its file."""
+    if path != PIPE and target != PIPE and Path(path).resolve() == Path(target).resolve():
+        raise UsageError(f"{path} would overwrite itself; give another -o")
+    try:
+        return io.read(read_bytes(path), first_frame=arguments.first_frame, limits=limits_of(arguments))
+    except WynerError as error:
+        raise type(error)(f"{path}: {error}") from None
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -90,29 +101,53 @@ def _common(arguments: argparse.Namespace, line: ProgressLine) -> dict[str, Any]
     }
 
 
-def _made(arguments: argparse.Namespace, paths: list[str], names: list[str], line: ProgressLine) -> bytes:
-    limits = limits_of(arguments)
-    images = [io.read(read_bytes(p), first_frame=arguments.first_frame, limits=limits) for p in paths]
+def _made(
+    arguments: argparse.Namespace,
+    images: list[Image],
+    names: list[str],
+    line: ProgressLine,
+    missed: list[str],
+) -> bytes:
     common = _common(arguments, line)
-    return sets.encode_set(images, names=usable_names(names), store_hash=arguments.hash, **common)
+    try:
+        return sets.encode_set(images, names=usable_names(names), store_hash=arguments.hash, **common)
+    except TargetMissedError as error:
+        missed.append(str(error))
+        return error.data
 
 
-def _added(arguments: argparse.Namespace, paths: list[str], names: list[str], line: ProgressLine) -> bytes:
-    limits = limits_of(arguments)
-    data = Path(arguments.output).read_bytes()
-    for path, name in zip(paths, names, strict=True):
-        image = io.read(read_bytes(path), first_frame=arguments.first_frame, limits=limits)
+def _added(
+    arguments: argparse.Namespace,
+    images: list[Image],
+    names: list[str],
+    line: ProgressLine,
+    missed: list[str],
+) -> bytes:
+    limits, data = limits_of(arguments), Path(arguments.output).read_bytes()
+    for image, name in zip(images, names, strict=True):
         known = [picture.name for picture in sets.set_info(data, limits=limits).pictures]
         named = [other for other in known if other is not None]
         new = usable_names([*named, name])[-1] if named else None
-        data = sets.add_to_set(data, image, name=new, limits=limits, **_common(arguments, line))
+        try:
+            data = sets.add_to_set(data, image, name=new, limits=limits, **_common(arguments, line))
+        except TargetMissedError as error:
+            missed.append(f"{name}: {error}")
+            data = error.data
     return data
 
 
 def decode_together(
-    arguments: argparse.Namespace, job: Job, data: bytes, threads: int | None, reporter: Reporter
+    arguments: argparse.Namespace,
+    job: Job,
+    data: bytes,
+    alone: bool,
+    threads: int | None,
+    reporter: Reporter,
 ) -> None:
-    """Decode the pictures of a set into a folder, or the chosen one into a file. Raises as these do."""
+    """Decode the pictures of a set into a folder, or the chosen one into a file. Raises as these do.
+
+    alone: whether it is the only file of the command, so that the output is for it alone.
+    """
     if arguments.side is not None or arguments.refine is not None:
         raise UsageError("the pictures of a set are decoded without another picture")
     limits, start = limits_of(arguments), time.monotonic()
@@ -122,11 +157,11 @@ def decode_together(
         for k, picture in enumerate(facts.pictures)
     ]
     if arguments.picture is None:
-        folder, suffix = _folder(arguments, job, len(names))
+        folder, suffix = _folder(arguments, job, alone, len(names))
         chosen = [(k, os.path.join(folder, name + suffix)) for k, name in enumerate(names)]
     else:
         k = _number(arguments.picture, names)
-        chosen = [(k, _single(arguments, job, names[k]))]
+        chosen = [(k, _single(arguments, job, alone, names[k]))]
     for _, target in chosen:
         check_writable(target, arguments.force)
     images = sets.decode_each(data, [k for k, _ in chosen], limits=limits, threads=threads)
@@ -149,11 +184,13 @@ def _number(wanted: str, names: list[str]) -> int:
     raise UsageError(f"the set has no picture {wanted!r}; there are: {' '.join(names[:20])}{more}")
 
 
-def _folder(arguments: argparse.Namespace, job: Job, count: int) -> tuple[str, str]:
+def _folder(arguments: argparse.Namespace, job: Job, alone: bool, count: int) -> tuple[str, str]:
     """Where the pictures of a set go, and the suffix of their files."""
     output = arguments.output
-    if output is None and job.source.path != PIPE:
-        output = os.path.splitext(job.source.path)[0]
+    if not alone:
+        output = os.path.splitext(job.target)[0] + FOLDER_SUFFIX
+    elif output is None and job.source.path != PIPE:
+        output = os.path.splitext(job.source.path)[0] + FOLDER_SUFFIX
     suffix = os.path.splitext(output)[1].lower() if output is not None else ""
     if output is None or output == PIPE or (suffix in io.SUFFIXES and not os.path.isdir(output)):
         raise UsageError(
@@ -163,8 +200,10 @@ def _folder(arguments: argparse.Namespace, job: Job, count: int) -> tuple[str, s
     return output, f".{arguments.format}"
 
 
-def _single(arguments: argparse.Namespace, job: Job, name: str) -> str:
+def _single(arguments: argparse.Namespace, job: Job, alone: bool, name: str) -> str:
     """The file that one picture of a set goes to."""
+    if not alone:
+        return job.target
     output = arguments.output
     if output is None:
         output = PIPE if job.source.path == PIPE else os.path.dirname(job.source.path)

@@ -264,9 +264,11 @@ def _finish(fit: _Fit, weights: QuantisedWeights) -> Coded:
     return best
 
 
-def fit_and_code(subject: Subject, settings: Settings, progress: ProgressCallback | None) -> Coded:
-    """Fit and code. Raises FloatingPointError if the fit diverges."""
-    goal = Goal.of(settings, subject.area)
+def fit_and_code(
+    subject: Subject, settings: Settings, progress: ProgressCallback | None, goal: Goal | None = None
+) -> Coded:
+    """Fit and code. goal: instead of that in ``settings``. Raises FloatingPointError if the fit diverges."""
+    goal = goal or Goal.of(settings, subject.area)
     state = _Fit(subject, settings, goal, goal.first_lambda(subject.area), progress)
     if goal.lam is None:
         _probe(state)

@@ -19,12 +19,14 @@ from ..overfit.fit import fit_and_code
 from ..overfit.goal import Goal
 from ..overfit.model import payload_macs_per_pixel
 from ..overfit.stream import Picture
-from .own import with_own_networks
-from .subjects import OwnMember, PictureSet, read_networks
+from .own import with_own, with_own_networks
+from .subjects import Member, PictureSet, read_networks
 
 CODEC_ID = 6
 VERSION = 1
 NAME = "shared"
+LEAST_ADDED_BYTES = 60
+"""Of the payload of an added picture: smaller ones do not gain what networks of their own cost."""
 
 
 def encode(
@@ -56,13 +58,21 @@ def encode(
 
 
 def encode_more(
-    networks: bytes, pixels: Pixels, settings: Settings, progress: ProgressCallback | None = None
+    networks: bytes, area: int, pixels: Pixels, settings: Settings, progress: ProgressCallback | None = None
 ) -> bytes:
     """The payload of one more picture of a set whose networks stay as they are. Otherwise as ``encode``.
 
+    area: pixels of the pictures that the set has, with which a quality means what it meant for them. The
+    picture gets networks of its own, which begin from those of the set, where that makes it better.
     Raises CorruptError or UnsupportedError if the networks cannot be read.
     """
-    return fit_and_code(OwnMember(Picture(pixels), networks), settings, progress).payloads[0]
+    member = Member(Picture(pixels), networks)
+    goal = Goal.of(settings, area if settings.quality is not None else member.area)
+    coded = fit_and_code(member, settings, progress, goal)
+    payload = coded.payloads[0]
+    if len(payload) < LEAST_ADDED_BYTES:
+        return payload
+    return with_own(member.picture, networks, payload, coded.lam, settings, goal, progress)
 
 
 def check(networks: bytes) -> None:

@@ -24,6 +24,8 @@ LEAST_BYTES = 500
 """Of a payload: smaller ones do not gain what networks of their own cost."""
 SHARE, BEGIN = 0.5, 0.3
 """Steps of this phase, for each of the joint fit, and where in the course of annealing it begins."""
+KEPT = 1.005
+"""How much larger, or farther from the original, a payload may become where that is what is aimed at."""
 
 
 class _Stopped(Exception):
@@ -43,17 +45,24 @@ class _Teller:
     def tell(self, k: int, of_one: Progress) -> None:
         """Picture k is where ``of_one`` says. Raises what the caller raises, once, then _Stopped."""
         with self._lock:
-            if self.stop.is_set():
-                raise _Stopped
+            self.check()
             self._done[k] = of_one.step / of_one.steps
             if self._progress is None or self._before is None:
                 return
             part = sum(self._done) / len(self._done)
             left = (time.monotonic() - self._start) * (1 / max(part, 1e-3) - 1)
             steps = of_one.steps * len(self._done)
-            self._progress(
-                replace(self._before, step=round(part * steps), steps=steps, eta_s=left, phase="each alone")
-            )
+            now = replace(self._before, step=round(part * steps), steps=steps, eta_s=left, phase="each alone")
+            try:
+                self._progress(now)
+            except BaseException:
+                self.stop.set()
+                raise
+
+    def check(self) -> None:
+        """Raise _Stopped if there is no use in going on."""
+        if self.stop.is_set():
+            raise _Stopped
 
 
 def with_own_networks(
@@ -66,25 +75,26 @@ def with_own_networks(
 ) -> list[bytes]:
     """The payloads of the pictures, with networks of their own where that makes them better.
 
-    goal: of the joint fit; where that is a size or a PSNR, each picture keeps that which the joint fit gave
-    it. before: where the joint fit ended.
+    goal: of the joint fit; where that is a size or a PSNR, each picture keeps about that which the joint fit
+    gave it. before: where the joint fit ended. ``progress`` may be called from other threads, one at a time.
     """
     networks, shared = joint.payloads[0], joint.payloads[1:]
     chosen = [k for k, payload in enumerate(shared) if len(payload) >= LEAST_BYTES]
     teller = _Teller(progress, len(chosen), before)
 
+    most = max((pictures[k].area for k in chosen), default=1)
+    within = min(settings.threads, 1 + most // THREAD_PIXELS)
+    alone = replace(settings, threads=within)
+
     def better(place: int) -> bytes:
         try:
-            k = chosen[place]
-            return _better(
-                pictures[k], networks, shared[k], joint.lam, settings, goal, partial(teller.tell, place)
-            )
+            teller.check()
+            k, tell = chosen[place], partial(teller.tell, place)
+            return with_own(pictures[k], networks, shared[k], joint.lam, alone, goal, tell)
         except BaseException:
             teller.stop.set()
             raise
 
-    most = max((pictures[k].area for k in chosen), default=1)
-    within = min(settings.threads, 1 + most // THREAD_PIXELS)
     with ThreadPoolExecutor(max(1, settings.threads // within)) as pool:
         futures = [pool.submit(better, place) for place in range(len(chosen))]
         try:
@@ -97,26 +107,31 @@ def with_own_networks(
     return [found.get(k, payload) for k, payload in enumerate(shared)]
 
 
-def _better(
+def with_own(
     picture: Picture,
     networks: bytes,
     shared: bytes,
     lam: float,
     settings: Settings,
     goal: Goal,
-    progress: ProgressCallback,
+    progress: ProgressCallback | None,
 ) -> bytes:
-    """The better of the payload that there is and one with networks of its own."""
+    """The better of the payload ``shared`` and one with networks of its own.
+
+    goal: where it is a size or a PSNR, that of ``shared`` is kept. lam: the multiplier otherwise.
+    """
     found = _native.set_inspect(networks, shared, picture.width, picture.height)
     member = OwnMember(picture, networks, found["latents"], share=SHARE, begin=BEGIN)
-    mse = member.mse(shared, settings.threads)
+    bits, mse = 8.0 * len(shared), member.mse(shared, settings.threads)
     if goal.bits is not None:
-        goal = Goal(bits=8.0 * len(shared))
+        goal = Goal(bits=bits)
     elif goal.psnr is not None:
         goal = Goal(psnr=psnr_db(mse))
-    own = fit_on(member, settings, goal, lam, progress)
-
-    def loss(bits: float, mse: float) -> float:
-        return mse + lam * bits / picture.area
-
-    return own.payloads[0] if loss(own.bits, own.mse) < loss(8.0 * len(shared), mse) else shared
+    try:
+        own = fit_on(member, settings, goal, lam, progress)
+    except FloatingPointError:  # it diverged: there is a payload that has not
+        return shared
+    kept = own.bits <= KEPT * bits if goal.bits is not None else True
+    kept = kept and (own.mse <= KEPT * mse if goal.psnr is not None else True)
+    gain = mse - own.mse + lam * (bits - own.bits) / picture.area
+    return own.payloads[0] if kept and gain > 0 else shared
