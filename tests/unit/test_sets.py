@@ -16,10 +16,10 @@ from random_overfit import random_stream
 import wyner
 from wyner import _native, container, set_container
 from wyner.codecs import shared
-from wyner.codecs.shared import own
 from wyner.codecs.base import Settings
 from wyner.codecs.overfit.fit import fit_and_code
 from wyner.codecs.overfit.stream import Picture, round_latents
+from wyner.codecs.shared import own
 from wyner.codecs.shared.subjects import PictureSet
 from wyner.errors import CorruptError, LimitError, UnsupportedError, UsageError
 from wyner.image import Image
