@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from ... import _native
@@ -22,8 +22,23 @@ from .subjects import OwnMember
 
 LEAST_BYTES = 500
 """Of a payload: smaller ones do not gain what networks of their own cost."""
-SHARE, BEGIN = 0.5, 0.3
-"""Steps of this phase, for each of the joint fit, and where in the course of annealing it begins."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How a payload of some size is fitted on.
+
+    share: steps, for each of the main phase of a picture by itself. begin: where in the course of annealing.
+    spread: of the prior that the networks are charged by, in steps of their integers.
+    """
+
+    share: float
+    begin: float
+    spread: float
+
+
+PACES = {0: Pace(0.5, 0.3, 0.3), 2000: Pace(1.0, 0.0, 0.3), 4000: Pace(1.0, 0.0, 1.0)}
+"""By the least bytes of a payload (decision 17): the more there are, the more a picture differs."""
 KEPT = 1.005
 """How much larger, or farther from the original, a payload may become where that is what is aimed at."""
 
@@ -121,7 +136,8 @@ def with_own(
     goal: where it is a size or a PSNR, that of ``shared`` is kept. lam: the multiplier otherwise.
     """
     found = _native.set_inspect(networks, shared, picture.width, picture.height)
-    member = OwnMember(picture, networks, found["latents"], share=SHARE, begin=BEGIN)
+    pace = PACES[max(least for least in PACES if len(shared) >= least)]
+    member = OwnMember(picture, networks, found["latents"], **vars(pace))
     bits, mse = 8.0 * len(shared), member.mse(shared, settings.threads)
     if goal.bits is not None:
         goal = Goal(bits=bits)

@@ -17,8 +17,6 @@ from ..overfit.weights import QuantisedWeights
 
 SPREAD_PIXELS = 768 * 512
 """Size of the pictures on which it was measured where a larger network pays."""
-OWN_SPREAD = 0.3
-"""Of the prior that networks of a picture's own are fitted under, in steps of the integers of the set."""
 
 
 @dataclass(frozen=True)
@@ -130,11 +128,12 @@ class OwnMember(Member):
     """A picture of a set that is to have networks of its own, for which those of the set are the prior.
 
     share: steps of the main phase, for each that a picture by itself takes. begin: where in its course it
-    begins.
+    begins. spread: of the prior that these networks are fitted under, in steps of the integers of the set.
     """
 
     share: float = 1.0
     begin: float = 0.0
+    spread: float = 0.3
 
     @property
     def fixed(self) -> None:
@@ -157,7 +156,7 @@ class OwnMember(Member):
         """A fitter that charges the networks for what they are away from those of the set."""
         fitter = super().fitter(model, threads, seed)
         steps = np.asarray(self.weights.k)[model.group]
-        inverse = np.where(model.coded, np.ldexp(1 / OWN_SPREAD, steps), 0).astype(np.float32)
+        inverse = np.where(model.coded, np.ldexp(1 / self.spread, steps), 0).astype(np.float32)
         fitter.set_prior(self.weights.values(model), inverse)
         return fitter
 
