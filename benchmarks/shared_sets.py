@@ -6,8 +6,9 @@
 tiles: of kodim08, 192x256. pan: windows of 256x256 of kodim19, each 3 columns and 2 rows on from the last, as
 frames of a moving camera. streets: left pictures of KITTI 2012 at 128x256, of different scenes. scans: tiles
 of 128x256 of the microscope slide that scikit-image ships. PSNR is of the mean error over all pixels of
-decoded files; bytes are those of whole files, names left out. "at this PSNR" compares the set with the curve of the
-single files, log bytes by PCHIP over PSNR, at the set's own PSNR. Kodak and KITTI are read from `WYNER_DATA`.
+decoded files; bytes are those of whole files, names left out. "at this PSNR" compares the set with the curve
+of the single files, log bytes by PCHIP over PSNR, at the set's own PSNR. Kodak and KITTI are read from
+`WYNER_DATA`.
 """
 
 from __future__ import annotations
