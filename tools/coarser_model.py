@@ -5,7 +5,7 @@
 The logarithms of gains and of what undoes them are straight in log lambda between the lambdas where they were
 learned (``wyner.nn.learned.Gains``). Here they go on in the straight line of the last eighth of their range,
 up to FACTOR times the greatest lambda, and the 256 levels are spread anew over the wider range. Weights and
-the tables of z stay as they are. The card tells the greatest lambda of training as ``trained_to``.
+the tables of z stay as they are. The card tells the greatest lambda of training, ``trained_to``.
 
 The shipped models were made by tools/train_learned.sh, ``wyner train export`` and this, with the factors that
 benchmarks/results/learned_coarser.md gave reason for.
@@ -52,6 +52,7 @@ def coarser(data: bytes, factor: float) -> bytes:
     tensors["inverse"] = (2.0**moved_inverse).astype(np.float16)
     card["about"] |= {"lambda_range": [low, high * factor]}
     card["about"].setdefault("trained_to", high)
+    card["about"]["beyond"] = "gains above lambda trained_to are extrapolated in a straight line, not trained"
     return safetensors.write(tensors, {"card": json.dumps(card)})
 
 
