@@ -43,6 +43,8 @@ DIGITS = (2, 4, 3, 1)
 SMALLEST = (("webp", {"quality": 0}), ("jpeg_420", {"quality": 1}))
 HALF_QUALITIES = (*np.arange(0, 2, 0.1), *np.arange(2, 40, 1))
 
+Row = dict[str, Any]
+
 
 def make(name: str, folder: Path) -> dict[int, float]:
     """A model's file with gains for all factors, called as it but with "coarser-", and their qualities."""
@@ -57,33 +59,33 @@ def make(name: str, folder: Path) -> dict[int, float]:
     return {factor: 100 * float(level) / (LEVELS - 1) for factor, level in levels.items()}
 
 
-def row(label: str, data: bytes, pixels: np.ndarray, decoded: np.ndarray) -> str:
+def record(label: str, data: bytes, pixels: np.ndarray, decoded: np.ndarray) -> Row:
     fields, _ = distances(pixels, decoded, ("psnr", "ms_ssim", "lpips", "ssimulacra2"))
-    cells = [f"{fields[metric]:.{digits}f}" for metric, digits in zip(METRICS, DIGITS, strict=True)]
-    return f"| {label} | {8 * len(data) / pixels[..., 0].size:.4f} | {' | '.join(cells)} |"
+    bpp = 8 * len(data) / pixels[..., 0].size
+    return {"label": label, "bpp": bpp, **{metric: fields[metric] for metric in METRICS}}
 
 
-def small(name: str, setting: dict[str, int], pixels: np.ndarray) -> str:
+def small(name: str, setting: dict[str, int], pixels: np.ndarray) -> Row:
     codec = registry.by_name(name)
     data = codec.encode(pixels, setting, None, 1)
-    return row(f"{name} {setting['quality']}", data, pixels, codec.decode(data, None, 1))
+    return record(f"{name} {setting['quality']}", data, pixels, codec.decode(data, None, 1))
 
 
 def resized(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC))
 
 
-def half_size(pixels: np.ndarray, size: int) -> str:
-    """The row of the first WebP file of half the sides that has so many bytes."""
+def half_size(pixels: np.ndarray, size: int) -> Row:
+    """Of the first WebP file of half the sides that has so many bytes."""
     webp, (height, width) = registry.by_name("webp"), pixels.shape[:2]
     half = resized(pixels, width // 2, height // 2)
     files = (webp.encode(half, {"quality": float(quality)}, None, 1) for quality in HALF_QUALITIES)
     data = next(data for data in files if len(data) >= size)
-    return row("webp at half size", data, pixels, resized(webp.decode(data, None, 1), width, height))
+    return record("webp at half size", data, pixels, resized(webp.decode(data, None, 1), width, height))
 
 
-def measured(path: Path, qualities: dict[str, dict[int, float]]) -> tuple[dict[Any, float], list[str]]:
-    """Rates of an image by model and factor, and rows of files whose metrics are asked for."""
+def measured(path: Path, qualities: dict[str, dict[int, float]]) -> tuple[dict[Any, float], list[Row]]:
+    """Rates of an image by model and factor, and records of files whose metrics are asked for."""
     pixels = io.read(path).pixels
     in_study = path.stem in STUDY
     half = lru_cache(lambda size: half_size(pixels, size))
@@ -96,9 +98,40 @@ def measured(path: Path, qualities: dict[str, dict[int, float]]) -> tuple[dict[A
             rates[name, factor] = 8 * len(data) / pixels[..., 0].size
             if in_study:
                 decoded = wyner.decode(data, threads=1).pixels
-                rows += [row(f"{name}, lambda x {factor}", data, pixels, decoded), half(len(data))]
+                rows += [record(f"{name}, lambda x {factor}", data, pixels, decoded), half(len(data))]
     print(path.stem, file=sys.stderr, flush=True)
     return rates, rows
+
+
+def print_counts(rates: list[dict[Any, float]]) -> None:
+    print(f"Images of {len(rates)} with a file of at most {', '.join(map(str, RATES))} bpp:\n")
+    print("| model |" + "".join(f" lambda x {factor} |" for factor in FACTORS))
+    print("|---|" + "---|" * len(FACTORS))
+    for name in MODELS:
+        cells = []
+        for factor in FACTORS:
+            found = [rate[name, factor] for rate in rates]
+            cells.append(", ".join(str(sum(rate <= most for rate in found)) for most in RATES))
+        print(f"| {name} | {' | '.join(cells)} |")
+
+
+def print_gaps(images: list[list[Row]]) -> None:
+    """Means over images of each learned file minus what stands below it."""
+    print("\nLearned minus WebP at half size, means of the six images; first what bytes WebP has more:\n")
+    print("| file | bytes | PSNR | MS-SSIM | LPIPS | SSIMULACRA2 |\n|---|---|---|---|---|---|")
+    for at in range(len(SMALLEST), len(images[0]), 2):
+        pairs = [(rows[at], rows[at + 1]) for rows in images]
+        surplus = np.mean([webp["bpp"] / ours["bpp"] - 1 for ours, webp in pairs])
+        gaps = [np.mean([ours[m] - webp[m] for ours, webp in pairs]) for m in METRICS]
+        cells = [f"{gap:+.{digits}f}" for gap, digits in zip(gaps, DIGITS, strict=True)]
+        print(f"| {pairs[0][0]['label']} | {100 * surplus:+.0f} % | {' | '.join(cells)} |")
+
+
+def print_rows(name: str, rows: list[Row]) -> None:
+    print(f"\n## {name}\n\n| file | bpp | PSNR | MS-SSIM | LPIPS | SSIMULACRA2 |\n|---|---|---|---|---|---|")
+    for row in rows:
+        cells = [f"{row[metric]:.{digits}f}" for metric, digits in zip(METRICS, DIGITS, strict=True)]
+        print(f"| {row['label']} | {row['bpp']:.4f} | {' | '.join(cells)} |")
 
 
 def main() -> None:
@@ -109,20 +142,10 @@ def main() -> None:
         qualities = {name: make(name, Path(folder)) for name in MODELS}
         found = {path.stem: measured(path, qualities) for path in paths}
     print("# Gains beyond the greatest lambda\n\nMade by `benchmarks/learned_coarser.py`, which says how.\n")
-    print(f"Images of {len(paths)} with a file of at most {', '.join(map(str, RATES))} bpp:\n")
-    print("| model |" + "".join(f" lambda x {factor} |" for factor in FACTORS))
-    print("|---|" + "---|" * len(FACTORS))
-    for name in MODELS:
-        cells = []
-        for factor in FACTORS:
-            rates = [rates[name, factor] for rates, _ in found.values()]
-            cells.append(", ".join(str(sum(rate <= most for rate in rates)) for most in RATES))
-        print(f"| {name} | {' | '.join(cells)} |")
+    print_counts([rates for rates, _ in found.values()])
+    print_gaps([found[name][1] for name in STUDY])
     for name in STUDY:
-        print(
-            f"\n## {name}\n\n| file | bpp | PSNR | MS-SSIM | LPIPS | SSIMULACRA2 |\n|---|---|---|---|---|---|"
-        )
-        print("\n".join(found[name][1]))
+        print_rows(name, found[name][1])
 
 
 if __name__ == "__main__":
