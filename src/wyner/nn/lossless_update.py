@@ -26,9 +26,11 @@ GAIN_BITS, GAIN_LIMIT = 5, 127
 BIAS_BITS, BIAS_LIMIT = 11, 4096
 GAIN_RATE, BIAS_RATE = 0.4, 0.8
 """Adam's first rates, in units of the numbers that the file has."""
-CROP = 128
 LEVELS = 3
-MULTIPLE = 8
+CROP, LEAST_CROP = 128, 32
+"""Sides of crops are multiples of the least, whose coarsest level has a whole position at quarter size."""
+PLACE = 8
+"""Where crops begin, so that the finest level is cut at positions of quarter size."""
 SEED = 1
 Report = Callable[[int], None]
 Numbers = npt.NDArray[np.int16]
@@ -89,7 +91,7 @@ def fit(
 ) -> Numbers:
     """The numbers of an update for a picture, int16, in the order of the file.
 
-    planes: Y, Co, Cg (3, H, W), Co and Cg 0 in grey pictures; H and W at least MULTIPLE. channels: 1 or 3.
+    planes: Y, Co, Cg (3, H, W), Co and Cg 0 in grey pictures; H and W at least LEAST_CROP. channels: 1 or 3.
     report: called with the number of each step that is done. On one thread, so that a picture has one result
     on a machine.
     """
@@ -129,11 +131,11 @@ def _rate(step: int, steps: int) -> float:
 
 
 def _crop(planes: Tensor, rng: np.random.Generator) -> Tensor:
-    """(1, 3, h, w), on the grid of the network's coarsest size."""
+    """A part of them, (1, 3, h, w)."""
     ranges = []
     for side in planes.shape[1:]:
-        size = min(CROP, side // MULTIPLE * MULTIPLE)
-        start = MULTIPLE * int(rng.integers(0, (side - size) // MULTIPLE + 1))
+        size = min(CROP, side // LEAST_CROP * LEAST_CROP)
+        start = PLACE * int(rng.integers(0, (side - size) // PLACE + 1))
         ranges.append(slice(start, start + size))
     return planes[None, :, ranges[0], ranges[1]]
 

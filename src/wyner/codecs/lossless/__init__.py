@@ -53,12 +53,28 @@ def encode(pixels: Pixels, settings: Settings, progress: ProgressCallback | None
     head = bytes([NETWORK]) + network.name
     coded = head + network.native.encode(samples, maxval, settings.threads, _reporter(progress))
     found = [coded, drawn, bytes([PLANES]) + _encode_planes(samples, maxval)]
-    if steps and found[0] is min(found, key=len) and adaptation.fits(pixels):
+    if steps and coded is min(found, key=len) and adaptation.fits(pixels):
         update = adaptation.fit(network, pixels, steps, progress)
-        fitted = network.updated(update).encode(samples, maxval, settings.threads, _reporter(progress))
-        size = len(update).to_bytes(SIZE_BYTES, "big")
-        found.append(bytes([UPDATED]) + network.name + size + update + fitted)
+        found += _encode_updated(network, update, samples, maxval, settings.threads, _reporter(progress))
     return min(found, key=len)
+
+
+def _encode_updated(
+    network: model.Network,
+    update: bytes,
+    samples: npt.NDArray[np.uint16],
+    maxval: int,
+    threads: int,
+    report: model.Report | None,
+) -> list[bytes]:
+    """The payload of method 2, or none if the update makes no network that may be."""
+    try:
+        native = network.updated(update)
+    except CorruptError:
+        return []
+    size = len(update).to_bytes(SIZE_BYTES, "big")
+    data = native.encode(samples, maxval, threads, report)
+    return [bytes([UPDATED]) + network.name + size + update + data]
 
 
 def decode(
