@@ -24,7 +24,7 @@ from .lossless_import import LayerTensors, parameters_of
 
 GAIN_BITS, GAIN_LIMIT = 5, 127
 BIAS_BITS, BIAS_LIMIT = 11, 4096
-GAIN_RATE, BIAS_RATE = 0.4, 0.8
+GAIN_RATE, BIAS_RATE = 1.0, 2.0
 """Adam's first rates, in units of the numbers that the file has."""
 LEVELS = 3
 CROP, LEAST_CROP = 128, 32
@@ -123,7 +123,7 @@ def _fit(network: Integers, planes: Tensor, channels: int, steps: int, report: R
         schedule.step()
         optimiser.zero_grad()
         report(step + 1)
-    return _numbers(updates)
+    return numbers_of(updates)
 
 
 def _rate(step: int, steps: int) -> float:
@@ -157,7 +157,8 @@ def _cost(updates: list[LayerUpdate]) -> Tensor:
     return torch.stack(bits).sum() / math.log(2)
 
 
-def _numbers(updates: list[LayerUpdate]) -> Numbers:
+def numbers_of(updates: list[LayerUpdate]) -> Numbers:
+    """What the file has of them, rounded and within its limits."""
     rows = []
     for update in updates:
         rows += [row.detach().clamp(-GAIN_LIMIT, GAIN_LIMIT) for row in (update.outputs, update.inputs)]
