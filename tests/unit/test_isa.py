@@ -1,4 +1,4 @@
-"""One picture from every machine: each instruction set, thread counts, the native program here and on arm64."""
+"""One picture from every machine: each instruction set, thread counts, the program here and on arm64."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from wyner.codecs.base import Settings  # noqa: E402
 from wyner.codecs.lossless import NETWORK, UPDATED, adaptation, model  # noqa: E402
 from wyner.errors import CorruptError, UnavailableError, WynerError  # noqa: E402
 from wyner.reference import decode_lossless  # noqa: E402
+from wyner.reference.lossless_network import Network  # noqa: E402
 from wyner.reference.lossless_update import updated  # noqa: E402
 
 NAME = b"eight by"
@@ -60,6 +62,14 @@ def test_both_decoders_agree(sample: tuple[Array, int], seed: int, most: tuple[i
     np.testing.assert_array_equal(coder.decode(data, width, height, channels, maxval), pixels)
     back = decode_lossless(payload_of(update, data), width, height, channels, maxval, made.reference(NAME))
     np.testing.assert_array_equal(back, pixels)
+
+
+def test_the_golden_file() -> None:
+    file = (Path(__file__).parents[1] / "golden" / "lossless" / "photo_updated.wyn").read_bytes()
+    parts, shipped = container.read(file), model.shipped()
+    reference = Network(shipped.name, shipped.sizes, shipped.weights, shipped.biases)
+    back = decode_lossless(parts.payload, parts.header.width, parts.header.height, 3, 255, reference)
+    np.testing.assert_array_equal(back, wyner.decode(file).pixels)
 
 
 def test_layers_are_those_of_the_specification() -> None:
