@@ -43,7 +43,8 @@ Model updated_model(const std::array<int, 7>& sizes, Weights weights, Biases bia
 
 nb::list layer_shapes(const std::array<int, 7>& sizes) {
   nb::list found;
-  for (const LayerShape& s : shapes_of(sizes_of(sizes))) found.append(nb::make_tuple(s.outputs, s.inputs, s.taps, s.bias_rows));
+  for (const LayerShape& s : shapes_of(sizes_of(sizes)))
+    found.append(nb::make_tuple(s.outputs, s.inputs, s.taps, s.bias_rows));
   return found;
 }
 
