@@ -44,7 +44,7 @@ Model updated_model(const std::array<int, 7>& sizes, Weights weights, Biases bia
 nb::list layer_shapes(const std::array<int, 7>& sizes) {
   nb::list found;
   for (const LayerShape& s : shapes_of(sizes_of(sizes)))
-    found.append(nb::make_tuple(s.outputs, s.inputs, s.taps, s.bias_rows));
+    found.append(nb::make_tuple(s.outputs, s.inputs, s.taps, s.bias_rows, s.most));
   return found;
 }
 
@@ -132,7 +132,8 @@ void bind_lossless(nb::module_& m) {
       .def_prop_ro("macs_per_pixel", [](const Model& model) { return macs_per_pixel(model.sizes); },
                    "Multiply-accumulates for a pixel.");
   m.def("lossless_layers", &layer_shapes, "sizes"_a,
-        "Outputs, inputs, taps and rows of biases of each layer, in the order of the specification. Raises ValueError.");
+        "Outputs, inputs, taps and rows of biases of each layer, in the order of the specification, and what the\n"
+        "magnitudes of an output's weights may sum to. Raises ValueError.");
   m.def("lossless_update", &written_update, "sizes"_a, "numbers"_a,
         "An update by section 10 of docs/spec/lossless.md. numbers int16, flat: of each layer the gains of outputs, of\n"
         "inputs, then one number for each bias. Raises ValueError.");

@@ -92,7 +92,7 @@ std::vector<LayerShape> shapes_of(const Sizes& sizes) {
   Model unused;
   std::vector<LayerShape> shapes;
   for_layers(unused, sizes, [&](Layer&, const Shape& shape) {
-    shapes.push_back({shape.inputs, shape.outputs, shape.taps, shape.bias_rows});
+    shapes.push_back({shape.inputs, shape.outputs, shape.taps, shape.bias_rows, (shape.most - 1) / shape.limit});
   });
   return shapes;
 }

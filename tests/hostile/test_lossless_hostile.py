@@ -39,7 +39,7 @@ METHODS = {"photo": NETWORK, "updated": UPDATED, "deep": NETWORK, "palette": SCR
 def update(network: model.Network) -> bytes:
     """One that changes little: a gain of an output, and of an input, of the first layer."""
     layers = _native.lossless_layers(network.sizes)
-    numbers = np.zeros(sum(o + i + rows * o for o, i, _, rows in layers), np.int16)
+    numbers = np.zeros(sum(o + i + rows * o for o, i, _, rows, _ in layers), np.int16)
     numbers[[3, layers[0][0] + 5]] = 2, -1
     data: bytes = _native.lossless_update(network.sizes, numbers)
     return data

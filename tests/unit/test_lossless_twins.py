@@ -160,7 +160,7 @@ def test_bits_of_pictures(kind: str) -> None:
 def fitted_layers(made: lossless.Lossless) -> list[lossless_update.LayerUpdate]:
     """What a fit to a picture begins with."""
     whole = lossless_update.Integers(lossless_export.sizes_of(made), *lossless_export.flat(made))
-    return [lossless_update.LayerUpdate(layer) for layer in whole.layers()]
+    return whole.updates()
 
 
 def test_parameters_of_integers_are_those_that_were_exported() -> None:

@@ -73,7 +73,7 @@ def test_the_golden_file() -> None:
 
 
 def test_layers_are_those_of_the_specification() -> None:
-    expected = [(s.outputs, s.inputs, s.taps, s.bias_rows) for s in shapes(SMALL)]
+    expected = [(s.outputs, s.inputs, s.taps, s.bias_rows, (s.bound - 1) // s.largest) for s in shapes(SMALL)]
     assert native.lossless_layers(SMALL) == expected
 
 
@@ -190,6 +190,24 @@ def test_a_fit_pays_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [container.read(file).payload[0] for file in files] == [NETWORK, UPDATED]
     assert told.count("fit") == 12 and len(files[1]) < len(files[0])
     np.testing.assert_array_equal(wyner.decode(files[1]).pixels, waves(1))
+
+
+def test_fits_keep_to_what_a_network_may_have() -> None:
+    """Sums near their limit, and gains that go far beyond."""
+    torch = pytest.importorskip("torch")
+    from wyner.nn import lossless_update
+
+    made, lowered = integers(0.9), 0
+    for layer in lossless_update.Integers(made.sizes, made.weights, made.biases).updates():
+        with torch.no_grad():
+            layer.outputs += 9 * torch.rand(len(layer.outputs))
+            layer.inputs += 3 * torch.randn(len(layer.inputs))
+        before, gains = layer().weights.round().abs().sum((1, 2)), layer.outputs.clone()
+        layer.restrict()
+        assert (layer().weights.round().abs().sum((1, 2)) <= layer.most).all()
+        assert (layer.outputs < gains)[before > layer.most].all()
+        lowered += int((before > layer.most).sum())
+    assert lowered > 50
 
 
 def test_a_fit_in_colour() -> None:

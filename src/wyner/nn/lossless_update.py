@@ -47,7 +47,7 @@ class Integers:
     def layers(self) -> Iterator[LayerTensors]:
         """As floating-point numbers."""
         w = b = 0
-        for outputs, inputs, taps, rows in _native.lossless_layers(self.sizes):
+        for outputs, inputs, taps, rows, _ in _native.lossless_layers(self.sizes):
             weights = self.weights[w : w + outputs * inputs * taps].astype(np.float32)
             biases = self.biases[b : b + rows * outputs].astype(np.float32)
             w, b = w + weights.size, b + biases.size
@@ -55,6 +55,11 @@ class Integers:
                 torch.from_numpy(weights).view(outputs, inputs, taps),
                 torch.from_numpy(biases).view(rows, outputs),
             )
+
+    def updates(self) -> list[LayerUpdate]:
+        """One that changes nothing of each layer."""
+        most = [shape[-1] for shape in _native.lossless_layers(self.sizes)]
+        return [LayerUpdate(*layer) for layer in zip(self.layers(), most, strict=True)]
 
     def names(self) -> Lossless:
         """A network of these sizes that has no numbers."""
@@ -66,9 +71,11 @@ class Integers:
 class LayerUpdate(nn.Module):
     """The numbers of a layer, before they are rounded; all 0 at first."""
 
-    def __init__(self, layer: LayerTensors) -> None:
+    def __init__(self, layer: LayerTensors, most: int) -> None:
+        """most: what the magnitudes of an output's weights may sum to."""
         super().__init__()
-        self.layer = layer
+        self.layer, self.most = layer, most
+        self.magnitudes = layer.weights.abs().sum((1, 2))
         outputs, inputs, _ = layer.weights.shape
         self.outputs = nn.Parameter(torch.zeros(outputs))
         self.inputs = nn.Parameter(torch.zeros(inputs))
@@ -77,6 +84,13 @@ class LayerUpdate(nn.Module):
     def rows(self) -> list[Tensor]:
         """In the order of the file, each with numbers that share a distribution."""
         return [self.outputs, self.inputs, *self.biases]
+
+    @torch.no_grad()
+    def restrict(self) -> None:
+        """Lower the gains of outputs whose weights, rounded, could sum to more than a network may have."""
+        excess = self().weights.abs().sum((1, 2)) + self.layer.weights[0].numel() / 2 - self.most
+        steps = excess * 2.0**GAIN_BITS / self.magnitudes.clamp(min=1) + 1
+        self.outputs -= torch.where(excess > 0, steps, 0.0)
 
     def forward(self) -> LayerTensors:
         gains = round_to(self.outputs, 0)[:, None, None] + round_to(self.inputs, 0)[:, None]
@@ -105,7 +119,7 @@ def fit(
 
 def _fit(network: Integers, planes: Tensor, channels: int, steps: int, report: Report) -> Numbers:
     empty = network.names()
-    updates = [LayerUpdate(layer) for layer in network.layers()]
+    updates = network.updates()
     gains = [p for u in updates for p in (u.outputs, u.inputs)]
     groups = [
         {"params": gains, "lr": GAIN_RATE},
@@ -120,6 +134,8 @@ def _fit(network: Integers, planes: Tensor, channels: int, steps: int, report: R
         bits = _bits(empty, parameters, crop, channels) * (planes[0].numel() / crop[0, 0].numel())
         (bits + _cost(updates)).backward()
         optimiser.step()
+        for update in updates:
+            update.restrict()
         schedule.step()
         optimiser.zero_grad()
         report(step + 1)
