@@ -90,7 +90,7 @@ class LayerUpdate(nn.Module):
         """Lower the gains of outputs whose weights, rounded, could sum to more than a network may have."""
         excess = self().weights.abs().sum((1, 2)) + self.layer.weights[0].numel() / 2 - self.most
         steps = excess * 2.0**GAIN_BITS / self.magnitudes.clamp(min=1) + 1
-        self.outputs -= torch.where(excess > 0, steps, 0.0)
+        self.outputs.sub_(torch.where(excess > 0, steps, 0.0))
 
     def forward(self) -> LayerTensors:
         gains = round_to(self.outputs, 0)[:, None, None] + round_to(self.inputs, 0)[:, None]
