@@ -224,6 +224,7 @@ def test_what_does_not_pay_is_not_sent(monkeypatch: pytest.MonkeyPatch, gain: in
     """Nor what makes no network: the greater gains let weights overflow."""
     made = network(integers())
     monkeypatch.setattr(model, "shipped", lambda: made)
+    monkeypatch.setattr(adaptation, "steps_of", lambda effort: 1)  # whether there is PyTorch or not
     monkeypatch.setattr(adaptation, "fits", lambda pixels: True)
     bad = native.lossless_update(SMALL, random_update(np.random.default_rng(0), gain=gain))
     monkeypatch.setattr(adaptation, "fit", lambda *arguments: bad)
