@@ -7,7 +7,7 @@ Pictures come from $WYNER_DATA: kodak/; twelve photographs that no network here 
 and train/photos, those of lossy origin at half the size); pictures of odd/ that a program drew. One JSON line
 for each codec and picture is appended to benchmarks/results/lossless.jsonl; records there are not measured
 again. Every file is decoded and compared. Times are wall-clock seconds of this process, threads as each codec
-takes them (wyner: two). Needs the extra bench, and pyoxipng for oxipng.
+takes them (wyner: two, but for the fit of effort 9). Needs the extras bench and torch, and pyoxipng.
 """
 
 from __future__ import annotations
@@ -102,6 +102,14 @@ def _pillow(kind: str, **options: object) -> Codec:
     return Codec({"PNG": "png", "WEBP": "webp"}[kind], encode, decode)
 
 
+def _wyner(name: str, effort: int) -> Codec:
+    return Codec(
+        name,
+        lambda a: wyner.encode(a, codec="lossless", effort=effort, threads=2),
+        lambda d: wyner.decode(d, threads=2).pixels,
+    )
+
+
 def codecs() -> list[Codec]:
     """wyner first, then the others."""
     import imagecodecs
@@ -109,11 +117,8 @@ def codecs() -> list[Codec]:
 
     png = _pillow("PNG", optimize=True)
     found = [
-        Codec(
-            "wyner",
-            lambda a: wyner.encode(a, codec="lossless", threads=2),
-            lambda d: wyner.decode(d, threads=2).pixels,
-        ),
+        _wyner("wyner", 5),
+        _wyner("wyner_e9", 9),
         png,
         Codec("oxipng", lambda a: oxipng.optimize_from_memory(png.encode(a), level=6), png.decode),
         _pillow("WEBP", lossless=True, quality=100, method=6),

@@ -74,6 +74,15 @@ def random_integers(rng: np.random.Generator, sizes: Sizes = SMALL, part: float 
     return Integers(sizes, np.concatenate(weights), np.concatenate(biases))
 
 
+def random_update(rng: np.random.Generator, sizes: Sizes = SMALL, gain: int = 8, bias: int = 60) -> Array:
+    """Numbers of an update, int16: about one in three rows has some, up to gain and bias in magnitude."""
+    rows = []
+    for s in shapes(sizes):
+        for count, most in ((s.outputs, gain), (s.inputs, gain), *[(s.outputs, bias)] * s.bias_rows):
+            rows.append(rng.integers(-most, most + 1, count) * (rng.random() < 0.35))
+    return np.concatenate(rows).astype(np.int16)
+
+
 def picture(
     rng: np.random.Generator, kind: str, width: int, height: int, channels: int, maxval: int
 ) -> Array:

@@ -9,6 +9,7 @@
 #include "bindings/convert.h"
 #include "lossless/codec.h"
 #include "lossless/screen.h"
+#include "lossless/update.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -19,6 +20,7 @@ namespace {
 
 using Weights = nb::ndarray<const int16_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Biases = nb::ndarray<const int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Numbers = Weights;
 using Samples = nb::ndarray<const uint16_t, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
 
 Sizes sizes_of(const std::array<int, 7>& s) { return {s[0], s[1], s[2], s[3], {s[4], s[5], s[6]}}; }
@@ -26,6 +28,24 @@ Sizes sizes_of(const std::array<int, 7>& s) { return {s[0], s[1], s[2], s[3], {s
 void construct(Model* self, const std::array<int, 7>& sizes, Weights weights, Biases biases) {
   new (self) Model(make_model(sizes_of(sizes), {weights.data(), weights.data() + weights.size()},
                               {biases.data(), biases.data() + biases.size()}));
+}
+
+nb::bytes written_update(const std::array<int, 7>& sizes, Numbers numbers) {
+  const std::vector<uint8_t> out = write_update(sizes_of(sizes), {numbers.data(), numbers.data() + numbers.size()});
+  return nb::bytes(out.data(), out.size());
+}
+
+Model updated_model(const std::array<int, 7>& sizes, Weights weights, Biases biases, nb::bytes update) {
+  return updated({sizes_of(sizes), {weights.data(), weights.data() + weights.size()},
+                  {biases.data(), biases.data() + biases.size()}},
+                 static_cast<const uint8_t*>(update.data()), update.size());
+}
+
+nb::list layer_shapes(const std::array<int, 7>& sizes) {
+  nb::list found;
+  for (const LayerShape& s : shapes_of(sizes_of(sizes)))
+    found.append(nb::make_tuple(s.outputs, s.inputs, s.taps, s.bias_rows, s.most));
+  return found;
 }
 
 Shape shape_of(int width, int height, int channels, int maxval) {
@@ -111,6 +131,14 @@ void bind_lossless(nb::module_& m) {
            "Samples (H, W, C) uint16 of a payload. Raises CorruptError.")
       .def_prop_ro("macs_per_pixel", [](const Model& model) { return macs_per_pixel(model.sizes); },
                    "Multiply-accumulates for a pixel.");
+  m.def("lossless_layers", &layer_shapes, "sizes"_a,
+        "Outputs, inputs, taps and rows of biases of each layer, in the order of the specification, and what the\n"
+        "magnitudes of an output's weights may sum to. Raises ValueError.");
+  m.def("lossless_update", &written_update, "sizes"_a, "numbers"_a,
+        "An update by section 10 of docs/spec/lossless.md. numbers int16, flat: of each layer the gains of outputs, of\n"
+        "inputs, then one number for each bias. Raises ValueError.");
+  m.def("lossless_updated", &updated_model, "sizes"_a, "weights"_a, "biases"_a, "update"_a,
+        "The LosslessModel that an update makes of a network. Raises CorruptError.");
   m.def("screen_encode", &screen_encoded, "samples"_a, "maxval"_a,
         "Payload of samples (H, W, C) uint16, C 1 or 3, by section 8 of docs/spec/lossless.md. Raises ValueError.");
   m.def("screen_decode", &screen_decoded, "data"_a, "width"_a, "height"_a, "channels"_a, "maxval"_a,

@@ -87,14 +87,22 @@ constexpr int64_t kMaxBias = int64_t{1} << 28;
 
 }  // namespace
 
-Counts counts_of(const Sizes& sizes) {
+std::vector<LayerShape> shapes_of(const Sizes& sizes) {
   check_sizes(sizes);
-  Model shapes;
+  Model unused;
+  std::vector<LayerShape> shapes;
+  for_layers(unused, sizes, [&](Layer&, const Shape& shape) {
+    shapes.push_back({shape.inputs, shape.outputs, shape.taps, shape.bias_rows, (shape.most - 1) / shape.limit});
+  });
+  return shapes;
+}
+
+Counts counts_of(const Sizes& sizes) {
   Counts counts{};
-  for_layers(shapes, sizes, [&](Layer&, const Shape& shape) {
+  for (const LayerShape& shape : shapes_of(sizes)) {
     counts.weights += size_t(shape.inputs) * shape.outputs * shape.taps;
     counts.biases += size_t(shape.outputs) * shape.bias_rows;
-  });
+  }
   return counts;
 }
 

@@ -66,6 +66,15 @@ struct Model {
   std::array<Trunk, kPhases> trunks;
 };
 
+// What the weights of a layer are, and how many rows its biases have. most: of the magnitudes of an output's weights.
+struct LayerShape {
+  int inputs, outputs, taps, bias_rows;
+  int64_t most;
+};
+
+// All layers in the order of section 4. Throws Error (argument) if a size is out of range.
+std::vector<LayerShape> shapes_of(const Sizes& sizes);
+
 // How many weights and biases a model of these sizes has. Throws Error (argument) if a size is out of range.
 struct Counts {
   size_t weights, biases;

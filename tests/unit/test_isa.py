@@ -1,21 +1,15 @@
-"""One picture from every machine: each instruction set, thread counts, the native program here and on arm64.
-
-arm64 needs aarch64-linux-gnu-g++ and qemu-aarch64 on the PATH (Debian: g++-aarch64-linux-gnu,
-qemu-user), and is skipped without. With WYNER_REQUIRE_ARM64=1, for CI, a missing tool is a failure instead.
-"""
+"""One picture from every machine: each instruction set, thread counts, the program here and on arm64."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
-import shutil
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+import compiled
 import forced_isa
 import numpy as np
 import pytest
@@ -30,7 +24,6 @@ native = pytest.importorskip("wyner._native", reason="the native extension is no
 
 from random_overfit import random_stream  # noqa: E402
 
-NATIVE = Path(__file__).parents[2] / "native"
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 # width, height, channels, bit depth, alpha, model, grids
 CASES = [
@@ -94,55 +87,18 @@ def test_every_instruction_set_and_thread_count_agrees(isa: str) -> None:
     assert run.stdout.split() == [isa, digest(1), digest(1)], run.stderr
 
 
-def find(*names: str) -> str:
-    """Path of the first of these programs that there is; skips the test without one."""
-    for name in names:
-        if path := shutil.which(name):
-            return path
-    pytest.skip(f"{' or '.join(names)} is not on the PATH")
-
-
-def need(*names: str) -> str:
-    """As ``find``, for what CI may insist on."""
-    if os.environ.get("WYNER_REQUIRE_ARM64") == "1" and not any(map(shutil.which, names)):
-        pytest.fail(f"{' or '.join(names)} is not on the PATH")
-    return find(*names)
-
-
 def decoder_sources() -> list[Path]:
     """What the program needs: not the encoder, whose fitting kernels take long to compile."""
     folders = ["base", "container", "kernels", "overfit", "plane", "tools"]
-    paths = sorted(path for folder in folders for path in (NATIVE / folder).glob("*.cpp"))
+    paths = sorted(path for folder in folders for path in (compiled.NATIVE / folder).glob("*.cpp"))
     return [path for path in paths if not path.name.startswith(("fit_", "soap", "encode", "weight_"))]
 
 
 @pytest.fixture(scope="module", params=["here", "arm64"])
 def decoder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The command that runs wyner_decode: for any machine of this kind, or for arm64 in an emulator."""
-    emulator, link = [], []
-    if request.param == "arm64":
-        compiler = need("aarch64-linux-gnu-g++")
-        emulator = [need("qemu-aarch64", "qemu-aarch64-static")]
-        link = ["-static"]  # the emulator then needs none of the other machine's libraries
-    else:
-        compiler = find("c++", "g++", "clang++")
     folder = tmp_path_factory.mktemp(request.param)
-    flags = ["-std=gnu++20", "-O1", "-fno-math-errno", "-ffp-contract=off", "-DWYNER_HAVE_base=1"]
-    flags += ["-DWYNER_ISA=base", f"-I{NATIVE}", f"-I{NATIVE / 'include'}"]
-
-    def compile_one(source: Path) -> str:
-        target = str(folder / f"{source.parent.name}_{source.stem}.o")
-        run = subprocess.run(
-            [compiler, *flags, "-c", str(source), "-o", target], capture_output=True, text=True
-        )
-        assert run.returncode == 0, run.stderr
-        return target
-
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        objects = list(pool.map(compile_one, decoder_sources()))
-    program = str(folder / "wyner_decode")
-    subprocess.run([compiler, *link, "-pthread", *objects, "-o", program], check=True)
-    return [*emulator, program]
+    return compiled.command(request.param, decoder_sources(), folder, "wyner_decode")
 
 
 def read_picture(data: bytes, shape: tuple[int, ...], maxval: int) -> NDArray[np.generic]:

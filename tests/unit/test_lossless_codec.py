@@ -153,7 +153,7 @@ def test_payloads_that_name_another_network() -> None:
     for call in (decoded, lossless.macs_per_pixel):
         with pytest.raises(UnsupportedError, match="network"):
             call(other)
-        for wrong in (b"", b"\2" + whole[1:], b"\xff", whole[:1], whole[:8]):
+        for wrong in (b"", b"\4" + whole[1:], b"\xff", whole[:1], whole[:8]):
             with pytest.raises(CorruptError):
                 call(wrong)
 

@@ -10,8 +10,15 @@ native = pytest.importorskip("wyner._native", reason="the native extension is no
 
 from lossless_samples import picture, shapes  # noqa: E402
 
-from wyner.nn import fixed_point, lossless, lossless_export  # noqa: E402
+from wyner.nn import (  # noqa: E402
+    fixed_point,
+    lossless,
+    lossless_export,
+    lossless_import,
+    lossless_update,
+)
 from wyner.reference import lossless_network as integers  # noqa: E402
+from wyner.reference.lossless_update import updated  # noqa: E402
 
 SIZES = lossless.Sizes(full=16, half=12, quarter=64, hidden=10, trunk_blocks=(1, 0, 2))
 STEP = 1 / 256
@@ -148,3 +155,34 @@ def test_bits_of_pictures(kind: str) -> None:
         rest = np.ascontiguousarray(pixels[::8, ::8])
         taken += 8 * (len(coder.encode(pixels, 255)) - len(coder.encode(rest, 255)))
     assert taken == pytest.approx(counted, rel=0.005)
+
+
+def fitted_layers(made: lossless.Lossless) -> list[lossless_update.LayerUpdate]:
+    """What a fit to a picture begins with."""
+    whole = lossless_update.Integers(lossless_export.sizes_of(made), *lossless_export.flat(made))
+    return whole.updates()
+
+
+def test_parameters_of_integers_are_those_that_were_exported() -> None:
+    made = network()
+    parameters = lossless_import.parameters_of(made, [layer() for layer in fitted_layers(made)])
+    assert parameters.keys() == {name for name, _ in made.named_parameters()}
+    inputs = to_planes(picture(np.random.default_rng(1), "photo", 32, 32, 3, 255)), torch.tensor([1])
+    with torch.no_grad():
+        bits = torch.func.functional_call(made, parameters, inputs)
+        torch.testing.assert_close(bits, made(*inputs), rtol=1e-3, atol=0)  # biases were not rounded before
+
+
+def test_updates_that_are_fitted_are_those_that_are_decoded() -> None:
+    made = network()
+    layers = fitted_layers(made)
+    with torch.no_grad():
+        for layer in layers:
+            for row in layer.rows():
+                row.normal_(std=2)
+    sizes = lossless_export.sizes_of(made)
+    start = integers.Network(b"", sizes, *lossless_export.flat(made))
+    decoded = updated(start, native.lossless_update(sizes, lossless_update.numbers_of(layers)))
+    for ours, fitted in zip(decoded.layers, (layer() for layer in layers), strict=True):
+        assert np.abs(ours.weights - fitted.weights.detach().numpy()).max() <= 0.5
+        np.testing.assert_array_equal(ours.biases, fitted.biases.detach().numpy())

@@ -25,10 +25,11 @@ from wyner.reference.lossless_network import (
     rounded,
 )
 from wyner.reference.lossless_tuning import Mixtures, Tuning, even, numbers_of, read_tunings
+from wyner.reference.lossless_update import updated
 from wyner.reference.plane import decode_plane
 from wyner.reference.range_decoder import RangeDecoder
 
-NETWORK, DRAWN, PLANES = 0, 1, 3
+NETWORK, DRAWN, UPDATED, PLANES = 0, 1, 2, 3
 SIZE_BYTES = 4
 NAME_BYTES = 8
 TILE_SIDE, PIXELS_PER_STREAM, MOST_STREAMS = 768, 65536, 8
@@ -220,6 +221,14 @@ def decode_data(data: bytes, width: int, height: int, channels: int, maxval: int
     return result
 
 
+def _update(network: Network, rest: bytes) -> tuple[Network, bytes]:
+    """The network that data of method 2 is decoded with, and that data. Raises CorruptError."""
+    end = SIZE_BYTES + int.from_bytes(rest[:SIZE_BYTES], "big")
+    if len(rest) < max(end, SIZE_BYTES):
+        raise CorruptError("the payload ends within its update")
+    return updated(network, rest[SIZE_BYTES:end]), rest[end:]
+
+
 def decode_planes(data: bytes, width: int, height: int, channels: int, maxval: int) -> Ints:
     """Samples (height, width, channels) of the data of method 3. Raises CorruptError."""
     planes, start = [], SIZE_BYTES * (channels - 1)
@@ -261,12 +270,14 @@ def decode_lossless(
         samples = decode_drawn(payload[1:], width, height, channels, maxval)
     elif payload[:1] == bytes([PLANES]):
         samples = decode_planes(payload[1:], width, height, channels, maxval)
-    elif payload[:1] == bytes([NETWORK]):
+    elif payload[:1] in (bytes([NETWORK]), bytes([UPDATED])):
         name, data = payload[1 : 1 + NAME_BYTES], payload[1 + NAME_BYTES :]
         if len(name) < NAME_BYTES:
             raise CorruptError("the payload ends within the name of its network")
         if network is None or network.name != name:
             raise UnsupportedError("the payload needs another network")
+        if payload[0] == UPDATED:
+            network, data = _update(network, data)
         samples = decode_data(data, width, height, channels, maxval, network)
     else:
         raise CorruptError("no such method")

@@ -245,6 +245,7 @@ class _Reader:
     def __init__(self, weights: Ints, biases: Ints) -> None:
         self._weights, self._biases = weights, biases
         self._at = [0, 0]
+        self.layers: list[Layer] = []
 
     def layer(self, inputs: int, outputs: int, taps: int = 1, rows: int = 1, part: int = 1) -> Layer:
         """rows: of biases. part: 2 if the sums of two layers are added."""
@@ -255,7 +256,8 @@ class _Reader:
             raise UsageError("a sum of the network could overflow")
         if rows and np.abs(biases).max() >= MOST_BIAS:
             raise UsageError("a bias of the network is too large")
-        return Layer(weights, biases)
+        self.layers.append(Layer(weights, biases))
+        return self.layers[-1]
 
     def double(self, inputs: int, outputs: int) -> Double:
         return Double(self.layer(inputs, outputs, 9), self.layer(outputs, outputs, 9))
@@ -285,7 +287,9 @@ class _Reader:
 class Network:
     """A network by its sizes, weights (M) and biases in the order of section 4.
 
-    name: that by which payloads call it. Raises UsageError if they break a rule of section 4.
+    name: that by which payloads call it. layers: all of them, in that order.
+
+    Raises UsageError if they break a rule of section 4.
     """
 
     def __init__(
@@ -295,7 +299,7 @@ class Network:
         widths_fit = all(2 <= n <= 128 and n % 2 == 0 for n in (full, half_size, quarter, hidden))
         if not (widths_fit and quarter % 64 == 0 and all(0 <= b <= 8 for b in blocks)):
             raise UsageError("a size of the network is out of range")
-        self.name = name
+        self.name, self.sizes = name, tuple(sizes)
         read = _Reader(weights.astype(np.int64), biases.astype(np.int64))
         self._stem = read.layer(feature_count("d"), full, rows=LEVELS)
         self._down_full, self._down_half = read.double(full, full), read.double(full, half_size)
@@ -307,6 +311,7 @@ class Network:
         self._up_full = read.double(2 * full, full)
         self.trunks = {p: read.trunk(p, full, hidden, b) for p, b in zip(PHASES, blocks, strict=True)}
         read.end()
+        self.layers = tuple(read.layers)
 
     def context(self, features: Ints, level: int) -> Ints:
         """features of phase d, (F, h, w), h and w multiples of 4: (full, h, w)."""

@@ -2,7 +2,8 @@
 
 Photographs are coded with a shipped network of integers that says how likely each value of each sample is,
 given those before it; pictures that people or programs drew by what repeats in them; and where neither helps,
-noise above all, each plane by itself. All are tried unless the second does very well.
+noise above all, each plane by itself. All are tried unless the second does very well. At effort 9 and above
+the network is fitted to the picture before, and what that changes of it is part of the file if it pays.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy.typing as npt
 from ... import _native
 from ...errors import CorruptError, UnsupportedError
 from ..base import Pixels, Progress, ProgressCallback, Settings
-from . import model
+from . import adaptation, model
 
 CODEC_ID = 3
 VERSION = 1
@@ -27,7 +28,7 @@ EXACT_PIXELS = True
 LOSSLESS = True
 SIDE_AT_DECODER = False
 
-NETWORK, SCREEN, PLANES = 0, 1, 3
+NETWORK, SCREEN, UPDATED, PLANES = 0, 1, 2, 3
 """The first byte of a payload: how the picture is coded."""
 PLAINLY_DRAWN = 0.25
 """Bits per sample below which nothing else is tried: few of what it could save remain."""
@@ -39,17 +40,41 @@ SIZE_BYTES = 4
 def encode(pixels: Pixels, settings: Settings, progress: ProgressCallback | None = None) -> bytes:
     """Code ``pixels``, (H, W, C) uint8 or uint16 with C in {1, 3}, into a payload.
 
-    Of ``settings`` only the threads matter. Raises whatever ``progress`` raises.
+    Of ``settings`` the threads and the effort matter. Raises whatever ``progress`` raises, and UsageError if
+    the effort asks for a fit and PyTorch is not there.
     """
     maxval = int(np.iinfo(pixels.dtype).max)
     samples = np.ascontiguousarray(pixels, np.uint16)
+    steps = adaptation.steps_of(settings.effort)
     drawn = bytes([SCREEN]) + _native.screen_encode(samples, maxval)
     if 8 * len(drawn) < PLAINLY_DRAWN * pixels.size:
         return drawn
     network = model.shipped()
-    report = _reporter(progress)
-    coded = bytes([NETWORK]) + network.name + network.native.encode(samples, maxval, settings.threads, report)
-    return min(coded, drawn, bytes([PLANES]) + _encode_planes(samples, maxval), key=len)
+    head = bytes([NETWORK]) + network.name
+    coded = head + network.native.encode(samples, maxval, settings.threads, _reporter(progress))
+    found = [coded, drawn, bytes([PLANES]) + _encode_planes(samples, maxval)]
+    if steps and coded is min(found, key=len) and adaptation.fits(pixels):
+        update = adaptation.fit(network, pixels, steps, progress)
+        found += _encode_updated(network, update, samples, maxval, settings.threads, _reporter(progress))
+    return min(found, key=len)
+
+
+def _encode_updated(
+    network: model.Network,
+    update: bytes,
+    samples: npt.NDArray[np.uint16],
+    maxval: int,
+    threads: int,
+    report: model.Report | None,
+) -> list[bytes]:
+    """The payload of method 2, or none if the update makes no network that may be."""
+    try:
+        native = network.updated(update)
+    except CorruptError:
+        return []
+    size = len(update).to_bytes(SIZE_BYTES, "big")
+    data = native.encode(samples, maxval, threads, report)
+    return [bytes([UPDATED]) + network.name + size + update + data]
 
 
 def decode(
@@ -66,9 +91,11 @@ def decode(
         planes = [_native.plane_decode(part, width, height, maxval) for part in _plane_parts(rest, channels)]
         samples = np.stack(planes, -1)
     else:
-        network = _network(rest)
-        data = rest[model.NAME_BYTES :]
-        samples = network.native.decode(data, width, height, channels, maxval, threads)
+        native, data = _network(rest).native, rest[model.NAME_BYTES :]
+        if method == UPDATED:
+            update, data = _update_parts(data)
+            native = _network(rest).updated(update)
+        samples = native.decode(data, width, height, channels, maxval, threads)
     decoded: npt.NDArray[np.generic] = samples.astype(np.uint8 if maxval == 255 else np.uint16)
     return decoded
 
@@ -76,7 +103,7 @@ def decode(
 def macs_per_pixel(payload: bytes) -> float:
     """Multiply-accumulates per pixel of decoding, from the payload's first bytes. Raises as ``decode``."""
     method, rest = _method(payload)
-    if method != NETWORK:
+    if method not in (NETWORK, UPDATED):
         return 3 * SAMPLE_MACS
     macs: float = _network(rest).native.macs_per_pixel
     return macs
@@ -101,10 +128,18 @@ def _plane_parts(data: bytes, channels: int) -> list[bytes]:
     return [data[a:b] for a, b in itertools.pairwise(edges)]
 
 
+def _update_parts(rest: bytes) -> tuple[bytes, bytes]:
+    """What follows the name in method 2: the update, and the data. Raises CorruptError."""
+    end = SIZE_BYTES + int.from_bytes(rest[:SIZE_BYTES], "big")
+    if len(rest) < max(end, SIZE_BYTES):
+        raise CorruptError("the payload ends before the end of its update")
+    return rest[SIZE_BYTES:end], rest[end:]
+
+
 def _method(payload: bytes) -> tuple[int, bytes]:
     if not payload:
         raise CorruptError("the payload is empty")
-    if payload[0] not in (NETWORK, SCREEN, PLANES):
+    if payload[0] not in (NETWORK, SCREEN, UPDATED, PLANES):
         raise CorruptError(f"no method of the lossless codec has the number {payload[0]}")
     return payload[0], payload[1:]
 

@@ -26,10 +26,20 @@ Report = Callable[[float], None]
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """name: the first 8 bytes of SHA-256 over the file of its integers. native: what codes with it."""
+    """name: the first 8 bytes of SHA-256 over the file of its integers. native: what codes with them.
+
+    sizes, weights, biases: as of ``unpack``.
+    """
 
     name: bytes
+    sizes: tuple[int, ...]
+    weights: npt.NDArray[np.int16]
+    biases: npt.NDArray[np.int32]
     native: _native.LosslessModel
+
+    def updated(self, update: bytes) -> _native.LosslessModel:
+        """What codes with the integers that an update makes of these. Raises CorruptError."""
+        return _native.lossless_updated(self.sizes, self.weights, self.biases, update)
 
 
 @functools.cache
@@ -41,7 +51,8 @@ def shipped() -> Network:
     digest = hashlib.sha256(data).digest()
     if digest.hex() != card["sha256"]:
         raise CorruptError("the network of the lossless codec is not the one that its card describes")
-    return Network(digest[:NAME_BYTES], _native.LosslessModel(*unpack(data)))
+    integers = unpack(data)
+    return Network(digest[:NAME_BYTES], *integers, _native.LosslessModel(*integers))
 
 
 def pack(sizes: tuple[int, ...], weights: npt.NDArray[np.int16], biases: npt.NDArray[np.int32]) -> bytes:
