@@ -1,4 +1,4 @@
-"""Speed of wyner.coder and of constriction's range coder, and what their data is longer than the ideal.
+"""Speed of wyner.coder, constriction's range coder and torchac, and what their data is longer than the ideal.
 
     python benchmarks/coder_speed.py
 
@@ -7,6 +7,8 @@ and decoded by each. Loss is the coded size over the ideal code length of the sy
 that they were drawn from, in per cent: it holds the rounding of parameters and of probabilities, the coder's
 own, and the sizes of streams. constriction computes with floating point, and is given its parameters so; of
 tables it codes the symbols of one after those of another, so that it need not be told the table of each.
+torchac takes a table of its own for each symbol, whatever the model: it codes the first quarter million
+symbols, and making their tables is not timed (needs PyTorch, and a compiler when it is first imported).
 Times are the processor time of all threads, the least of several runs, as other work on the machine disturbs
 it less than wall time; wall_ms is the least wall time.
 Writes results/coder_speed.json.
@@ -35,20 +37,32 @@ try:
 except ImportError:
     constriction = None
 
+try:
+    import torch
+    import torchac
+except ImportError:
+    torchac = None
+
 LOW, HIGH = 0, 255
+TORCHAC_SYMBOLS = 250_000
 ROWS = 64
 COMPONENTS = 5
 
 
 @dataclass
 class Case:
-    """Symbols, their ideal code length in bits under the real distributions, and both coders' models."""
+    """Symbols, their ideal code lengths in bits under the real distributions, and the coders' models."""
 
     name: str
     symbols: np.ndarray
-    ideal_bits: float
+    bits: np.ndarray
     model: coder.Model
     theirs: list[tuple[Any, ...]]  # parts: symbols, a model of constriction, its parameters
+    cdfs: np.ndarray | None = None  # of the first TORCHAC_SYMBOLS symbols, 0..65536
+
+    @property
+    def ideal_bits(self) -> float:
+        return float(self.bits.sum())
 
 
 # --- cases --------------------------------------------------------------------------------------
@@ -77,13 +91,17 @@ def parametric(name: str, count: int, rng: np.random.Generator) -> Case:
     distribution = {"logistic": stats.logistic, "laplace": stats.laplace, "gaussian": stats.norm}[name]
     location, scale = parameters(rng, (count,))
     symbols = clipped(distribution.rvs(location, scale, random_state=rng))
-    ideal = -np.log2(mass(distribution, symbols, location, scale)).sum()
+    ideal = -np.log2(mass(distribution, symbols, location, scale))
     theirs = []
     if constriction and name != "logistic":
         family = {"laplace": "QuantizedLaplace", "gaussian": "QuantizedGaussian"}[name]
         theirs = [(symbols, getattr(constriction.stream.model, family)(LOW, HIGH), location, scale)]
     model = coder.Parametric.nearest(name, location, scale, LOW, HIGH)
-    return Case(name, symbols, ideal, model, theirs)
+    edges = np.arange(LOW, HIGH) + 0.5
+    few = slice(0, TORCHAC_SYMBOLS)
+    cdf = distribution.cdf((edges - location[few, None]) / scale[few, None])
+    cdfs = np.rint(np.pad(cdf, ((0, 0), (1, 1)), constant_values=(0, 1)) * (65536 - HIGH - 1))
+    return Case(name, symbols, ideal, model, theirs, cdfs.astype(np.int64) + np.arange(HIGH + 2))
 
 
 def mixture(name: str, count: int, rng: np.random.Generator) -> Case:
@@ -95,7 +113,7 @@ def mixture(name: str, count: int, rng: np.random.Generator) -> Case:
     symbols = clipped(rng.logistic(location[rows, chosen], scale[rows, chosen]))
     p = (weight * mass(stats.logistic, symbols[:, None], location, scale)).sum(axis=1)
     model = coder.LogisticMixture.nearest(weight, location, scale, LOW, HIGH)
-    return Case(name, symbols, -np.log2(p).sum(), model, [])
+    return Case(name, symbols, -np.log2(p), model, [])
 
 
 def tables(name: str, count: int, rng: np.random.Generator) -> Case:
@@ -113,7 +131,8 @@ def tables(name: str, count: int, rng: np.random.Generator) -> Case:
     if constriction:
         categorical = constriction.stream.model.Categorical
         theirs = [(symbols[index == row], categorical(p[row], perfect=False)) for row in range(ROWS)]
-    return Case(name, symbols, -np.log2(p[index, symbols]).sum(), coder.Tables(cdfs, index), theirs)
+    each = cdfs[index[:TORCHAC_SYMBOLS]]
+    return Case(name, symbols, -np.log2(p[index, symbols]), coder.Tables(cdfs, index), theirs, each)
 
 
 CASES = {
@@ -177,6 +196,23 @@ def theirs(case: Case, repeats: int) -> dict[str, Any]:
     return {**row, "streams": 1, "threads": 1}
 
 
+def of_torchac(case: Case, repeats: int) -> dict[str, Any]:
+    assert case.cdfs is not None
+    count = len(case.cdfs)
+    few = Case(case.name, case.symbols[:count], case.bits[:count], case.model, [])
+    cdfs = torch.from_numpy((case.cdfs & 0xFFFF).astype(np.uint16).view(np.int16))
+    symbols = torch.from_numpy(few.symbols.astype(np.int16))
+    data = torchac.encode_int16_normalized_cdf(cdfs, symbols)
+    if not torch.equal(torchac.decode_int16_normalized_cdf(cdfs, data), symbols):
+        raise SystemExit(f"{case.name}: torchac's symbols do not come back")
+    row = entry(
+        few, f"torchac {version('torchac')}", len(data),
+        lambda: torchac.encode_int16_normalized_cdf(cdfs, symbols),
+        lambda: torchac.decode_int16_normalized_cdf(cdfs, data), repeats,
+    )  # fmt: skip
+    return {**row, "streams": 1, "threads": 1, "symbols": count}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--count", type=int, default=1_000_000)
@@ -189,6 +225,7 @@ def main() -> None:
         case = make(name, args.count, rng)
         rows += [ours(case, 1, 1, args.repeats), ours(case, 16, 2, args.repeats)]
         rows += [theirs(case, args.repeats)] if case.theirs else []
+        rows += [of_torchac(case, args.repeats)] if torchac and case.cdfs is not None else []
         print(*(json.dumps(row) for row in rows if row["model"] == name), sep="\n", flush=True)
     record = {
         "command": f"python benchmarks/coder_speed.py --count {args.count} --repeats {args.repeats}",
