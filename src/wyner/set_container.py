@@ -80,6 +80,7 @@ def read(data: bytes | bytearray | memoryview, limits: Limits | None = None) -> 
         previous = pictures[-1].header if pictures else None
         picture, at = read_picture(view, at, limits, minor, previous, index == count - 1)
         used = sum(len(value) for value in (picture.icc, picture.exif, picture.xmp) if value is not None)
+        limits.check_metadata(used)
         limits = replace(limits, metadata_bytes=limits.metadata_bytes - used)
         if (picture.header.codec_id, picture.header.codec_version) != (head[start], head[start + 1]):
             raise CorruptError("a picture is of another codec than its set")

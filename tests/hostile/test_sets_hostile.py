@@ -122,6 +122,18 @@ def test_names_and_metadata_are_bounded_before_they_are_unpacked() -> None:
         wyner.set_info(file, limits=wyner.Limits(metadata_bytes=1199))
 
 
+@pytest.mark.parametrize("left", [100, -1, 0, 1])
+def test_no_metadata_is_unpacked_once_the_limit_is_used_up(left: int) -> None:
+    """Each of three is within it and all together are not; then comes a picture with more."""
+    first = dataclasses.replace(PARTS.pictures[0], icc=bytes(600), exif=bytes(600), xmp=bytes(600), chunks=())
+    second = dataclasses.replace(PARTS.pictures[0], icc=bytes(10_000), chunks=())
+    file = set_container.write(SetFile(6, 1, PARTS.networks, (first, second)))
+    with pytest.raises(LimitError):
+        wyner.set_info(file, limits=wyner.Limits(metadata_bytes=1800 + left))
+    with pytest.raises(LimitError):
+        wyner.set_info(file, limits=wyner.Limits(metadata_bytes=600 + abs(left)))
+
+
 def test_another_codec_or_version_is_unsupported() -> None:
     for codec, version in ((7, 1), (6, 2)):
         header = Header(12, 9, 3, 8, False, codec, version)
