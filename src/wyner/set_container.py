@@ -156,12 +156,12 @@ def _is_allowed(character: str) -> bool:
     return character not in _FORBIDDEN and not any(first <= code <= last for first, last in _CONTROLS)
 
 
-def appended(data: bytes, picture: Container, names: Sequence[str] | None) -> bytes:
-    """A set, which ``read`` has read, with one more picture at its end.
+def appended(data: bytes, parts: SetFile, picture: Container, names: Sequence[str] | None) -> bytes:
+    """A set with one more picture at its end; everything else stays as it is, byte by byte.
 
-    names: of all pictures, or None if the set has none. Everything else stays as it is, byte by byte.
+    parts: what ``read`` made of ``data``. names: of all pictures, or None if the set has none. Raises UsageError
+    when picture or names do not fit.
     """
-    parts = read(data)
     grown = replace(parts, pictures=(*parts.pictures, picture), names=None if names is None else tuple(names))
     _check_writable(grown)
     view = memoryview(data)

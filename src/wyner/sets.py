@@ -105,12 +105,12 @@ def add_to_set(
     settings = _settings(quality, effort, target_bpp, target_psnr, target_size, threads, options)
     store_hash = parts.pictures[-1].pixel_hash is not None
     frame = frame_of(picture, shared.CODEC_ID, shared.VERSION, store_hash)
-    overhead = len(set_container.appended(data, frame, names)) - len(data)
+    overhead = len(set_container.appended(data, parts, frame, names)) - len(data)
     settings = dataclasses.replace(settings, overhead_bytes=max(overhead, 0))
     area = sum(p.header.width * p.header.height for p in parts.pictures)
     payload = shared.encode_more(parts.networks, area, picture.pixels, settings, progress)
     frame = _with_payload(frame, parts.networks, payload, picture, settings.threads)
-    result = set_container.appended(data, frame, names)
+    result = set_container.appended(data, parts, frame, names)
     _checked(
         result, dataclasses.replace(parts, pictures=(frame,)), [picture], settings, len(result) - len(data)
     )

@@ -203,6 +203,17 @@ def test_an_icon_that_is_added_costs_what_it_would_have_cost() -> None:
     assert after > before - 1
 
 
+def test_adding_holds_to_the_limits_that_are_given() -> None:
+    """And to no others: one picture has more metadata than is allowed by default."""
+    large = Image(TILES[0], icc=bytes(65 << 20))
+    file = wyner.encode_set([large], quality=20, effort=1)
+    with pytest.raises(LimitError):
+        wyner.add_to_set(file, TILES[1], quality=20, effort=1)
+    limits = wyner.Limits(metadata_bytes=65 << 20)
+    grown = wyner.add_to_set(file, TILES[1], quality=20, effort=1, limits=limits)
+    assert len(wyner.set_info(grown, limits=limits).pictures) == 2
+
+
 def test_adding_keeps_every_byte_that_is_there(mixed: tuple[list[Image], bytes]) -> None:
     _, file = mixed
     head, at = container.next_chunk(memoryview(file), 5)[1:]
