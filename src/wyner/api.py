@@ -12,26 +12,26 @@ from typing import cast
 import numpy as np
 
 from . import codecs, container, metrics
-from .codecs.base import DEFAULT_EFFORT, DEFAULT_QUALITY, Codec, ProgressCallback, Settings, Side, SideCodec
+from .codecs.base import DEFAULT_EFFORT, Codec, ProgressCallback, Settings, Side, SideCodec
 from .container import Container, Limits
 from .errors import (
     CorruptError,
     SideImageError,
     SideWarning,
-    TargetMissedError,
     UsageError,
 )
 from .facts import ChunkInfo, Comparison, Info
 from .framing import (
-    TARGET_TOLERANCE,
     ImageLike,
     as_image,
     assembled,
+    check_psnr,
+    check_size,
     frame_of,
+    settings_of,
     thread_count,
-    with_options,
 )
-from .image import Array, Image, pixel_hash
+from .image import Image, pixel_hash
 
 SideLike = ImageLike | bytes
 """A side picture: a picture, or the bytes of a file, ``.wyn`` files among them."""
@@ -74,17 +74,7 @@ def encode(
     targets = (target_bpp, target_psnr, target_size)
     if chosen.LOSSLESS and not all(goal is None for goal in (quality, *targets)):
         raise UsageError("a lossless codec takes neither a quality nor a target")
-    if quality is None and all(target is None for target in targets):
-        quality = DEFAULT_QUALITY
-    settings = Settings(
-        quality=quality,
-        effort=effort,
-        target_bpp=target_bpp,
-        target_psnr=target_psnr,
-        target_bytes=target_size,
-        threads=thread_count(threads),
-    )
-    settings = with_options(settings, options or {}, chosen.OPTIONS)
+    settings = settings_of(quality, effort, *targets, threads, options, chosen.OPTIONS)
     frame, settings = _framed(picture, chosen, known, settings, store_hash)
     if codec is None and known.side is not None:
         known = _if_useful(chosen, known, picture, settings)
@@ -95,7 +85,8 @@ def encode(
     frame = dataclasses.replace(frame, payload=payload)
     if not (store_hash or target_psnr is not None):
         data = container.write(frame)
-        return _checked_size(data, picture, settings)
+        check_size(data, len(data), picture.width * picture.height, settings)
+        return data
     decoded = chosen.decode(
         payload,
         picture.width,
@@ -109,8 +100,10 @@ def encode(
         frame = dataclasses.replace(
             frame, pixel_hash=pixel_hash(dataclasses.replace(picture, pixels=decoded))
         )
-    data = _checked_size(container.write(frame), picture, settings)
-    return _checked_psnr(data, picture, decoded, settings)
+    data = container.write(frame)
+    check_size(data, len(data), picture.width * picture.height, settings)
+    check_psnr(data, metrics.psnr(metrics.mse(picture.pixels, decoded), picture.maxval), settings)
+    return data
 
 
 def decode(
@@ -255,23 +248,6 @@ def _overhead(frame: Container, picture: Image, settings: Settings) -> int:
     else:
         expected = picture.width * picture.height // 8
     return container.overhead(frame, min(expected, 2**32 - 1))
-
-
-def _checked_size(data: bytes, picture: Image, settings: Settings) -> bytes:
-    wanted = settings.target_bytes
-    if settings.target_bpp is not None:
-        wanted = int(settings.target_bpp * picture.width * picture.height / 8)
-    if wanted is not None and len(data) > wanted * (1 + TARGET_TOLERANCE):
-        raise TargetMissedError(f"the file has {len(data)} bytes, the target was {wanted}", data)
-    return data
-
-
-def _checked_psnr(data: bytes, picture: Image, decoded: Array, settings: Settings) -> bytes:
-    reached = metrics.psnr(metrics.mse(picture.pixels, decoded), picture.maxval)
-    wanted = settings.target_psnr
-    if wanted is not None and reached < wanted * (1 - TARGET_TOLERANCE):
-        raise TargetMissedError(f"the PSNR is {reached:.2f} dB, the target was {wanted:g} dB", data)
-    return data
 
 
 @dataclasses.dataclass(frozen=True)

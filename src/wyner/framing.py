@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Union
 import numpy as np
 
 from . import container
-from .codecs.base import Settings
+from .codecs.base import DEFAULT_QUALITY, Settings
 from .container import Container, Header
-from .errors import CorruptError, UsageError
+from .errors import CorruptError, TargetMissedError, UsageError
 from .image import Array, Image, pixel_hash
 
 if TYPE_CHECKING:
@@ -59,13 +59,54 @@ def thread_count(threads: int | None) -> int:
     return threads
 
 
-def with_options(
-    settings: Settings, options: Mapping[str, str | int | float], more: tuple[str, ...] = ()
+def settings_of(
+    quality: float | None,
+    effort: int,
+    target_bpp: float | None,
+    target_psnr: float | None,
+    target_size: int | None,
+    threads: int | None,
+    options: Mapping[str, str | int | float] | None,
+    more: tuple[str, ...] = (),
 ) -> Settings:
-    """Settings with further fields set by name, each converted to the type of the field's default.
+    """What an encoder is asked for; without a goal, the default quality.
 
-    more: names that may be set beside those of every codec. Raises UsageError for others, and wrong values.
+    target_bpp: bits per pixel. target_psnr: dB. target_size: bytes. options: further fields by name. more:
+    names that these may have beside those of every codec. Raises UsageError for others, and wrong values.
     """
+    if all(goal is None for goal in (quality, target_bpp, target_psnr, target_size)):
+        quality = DEFAULT_QUALITY
+    settings = Settings(
+        quality=quality,
+        effort=effort,
+        target_bpp=target_bpp,
+        target_psnr=target_psnr,
+        target_bytes=target_size,
+        threads=thread_count(threads),
+    )
+    return _with_options(settings, options or {}, more)
+
+
+def check_size(data: bytes, size: int, area: int, settings: Settings) -> None:
+    """Raise TargetMissedError, with ``data``, if ``size`` bytes for ``area`` pixels are over a target."""
+    wanted = settings.target_bytes
+    if settings.target_bpp is not None:
+        wanted = int(settings.target_bpp * area / 8)
+    if wanted is not None and size > wanted * (1 + TARGET_TOLERANCE):
+        raise TargetMissedError(f"there are {size} bytes, the target was {wanted}", data)
+
+
+def check_psnr(data: bytes, reached: float, settings: Settings) -> None:
+    """Raise TargetMissedError, with ``data``, if a PSNR of ``reached`` dB is under the target."""
+    wanted = settings.target_psnr
+    if wanted is not None and reached < wanted * (1 - TARGET_TOLERANCE):
+        raise TargetMissedError(f"the PSNR is {reached:.2f} dB, the target was {wanted:g} dB", data)
+
+
+def _with_options(
+    settings: Settings, options: Mapping[str, str | int | float], more: tuple[str, ...]
+) -> Settings:
+    """Settings with further fields set by name, each converted to the type of the field's default."""
     allowed: dict[str, Any] = {
         f.name: f.default for f in dataclasses.fields(settings) if f.name in _COMMON_OPTIONS or f.name in more
     }

@@ -159,8 +159,8 @@ def _is_allowed(character: str) -> bool:
 def appended(data: bytes, parts: SetFile, picture: Container, names: Sequence[str] | None) -> bytes:
     """A set with one more picture at its end; everything else stays as it is, byte by byte.
 
-    parts: what ``read`` made of ``data``. names: of all pictures, or None if the set has none. Raises UsageError
-    when picture or names do not fit.
+    parts: what ``read`` made of ``data``. names: of all pictures, or None if the set has none. Raises
+    UsageError when picture or names do not fit.
     """
     grown = replace(parts, pictures=(*parts.pictures, picture), names=None if names is None else tuple(names))
     _check_writable(grown)

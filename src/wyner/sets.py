@@ -10,18 +10,19 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from . import container, metrics, set_container
 from .codecs import shared
-from .codecs.base import DEFAULT_EFFORT, DEFAULT_QUALITY, ProgressCallback, Settings
+from .codecs.base import DEFAULT_EFFORT, ProgressCallback, Settings
 from .container import Container, Limits
-from .errors import TargetMissedError, UnsupportedError, UsageError
+from .errors import UnsupportedError, UsageError
 from .facts import SetInfo, SetPicture
 from .framing import (
-    TARGET_TOLERANCE,
     ImageLike,
     as_image,
     assembled,
+    check_psnr,
+    check_size,
     frame_of,
+    settings_of,
     thread_count,
-    with_options,
 )
 from .image import Image, pixel_hash
 from .set_container import SetFile
@@ -56,7 +57,7 @@ def encode_set(
     if len(images) == 0:
         raise UsageError("a set needs at least one picture")
     pictures = [as_image(image) for image in images]
-    settings = _settings(quality, effort, target_bpp, target_psnr, target_size, threads, options)
+    settings = settings_of(quality, effort, target_bpp, target_psnr, target_size, threads, options)
     frames = [frame_of(p, shared.CODEC_ID, shared.VERSION, store_hash) for p in pictures]
     parts = SetFile(
         shared.CODEC_ID, shared.VERSION, b"", tuple(frames), None if names is None else tuple(names)
@@ -102,7 +103,7 @@ def add_to_set(
         known = "names: give one" if name is None else "no names"
         raise UsageError(f"the pictures of this set have {known}")
     names = None if name is None or parts.names is None else (*parts.names, name)
-    settings = _settings(quality, effort, target_bpp, target_psnr, target_size, threads, options)
+    settings = settings_of(quality, effort, target_bpp, target_psnr, target_size, threads, options)
     store_hash = parts.pictures[-1].pixel_hash is not None
     frame = frame_of(picture, shared.CODEC_ID, shared.VERSION, store_hash)
     overhead = len(set_container.appended(data, parts, frame, names)) - len(data)
@@ -225,28 +226,6 @@ def _decoded(
         yield assembled(picture, pixels, check_hash)
 
 
-def _settings(
-    quality: float | None,
-    effort: int,
-    target_bpp: float | None,
-    target_psnr: float | None,
-    target_size: int | None,
-    threads: int | None,
-    options: Mapping[str, str | int | float] | None,
-) -> Settings:
-    if all(goal is None for goal in (quality, target_bpp, target_psnr, target_size)):
-        quality = DEFAULT_QUALITY
-    settings = Settings(
-        quality=quality,
-        effort=effort,
-        target_bpp=target_bpp,
-        target_psnr=target_psnr,
-        target_bytes=target_size,
-        threads=thread_count(threads),
-    )
-    return with_options(settings, options or {})
-
-
 def _overhead(parts: SetFile, settings: Settings, area: int) -> int:
     """Bytes of the file beside networks and payloads, if the rate is about what is asked for."""
     expected = settings.target_bytes or int((settings.target_bpp or 0.5) * area / 8)
@@ -271,22 +250,13 @@ def _checked(
     data: bytes, parts: SetFile, pictures: Sequence[Image], settings: Settings, size: int | None = None
 ) -> bytes:
     """``data``, unless a target is missed. size: bytes that count, where these are not all of them."""
-    size = len(data) if size is None else size
     area = sum(p.width * p.height for p in pictures)
-    wanted = settings.target_bytes
-    if settings.target_bpp is not None:
-        wanted = int(settings.target_bpp * area / 8)
-    if wanted is not None and size > wanted * (1 + TARGET_TOLERANCE):
-        raise TargetMissedError(f"there are {size} bytes, the target was {wanted}", data)
+    check_size(data, len(data) if size is None else size, area, settings)
     if settings.target_psnr is not None:
         error = 0.0
         decoded = _decoded(parts.networks, parts.pictures, settings.threads, False)
         for picture, image in zip(pictures, decoded, strict=True):
             share = picture.width * picture.height / area
             error += share * metrics.mse(picture.pixels, image.pixels) / picture.maxval**2
-        reached = metrics.psnr(error, 1)
-        if reached < settings.target_psnr * (1 - TARGET_TOLERANCE):
-            raise TargetMissedError(
-                f"the PSNR is {reached:.2f} dB, the target was {settings.target_psnr:g} dB", data
-            )
+        check_psnr(data, metrics.psnr(error, 1), settings)
     return data
