@@ -40,8 +40,8 @@ SIZE_BYTES = 4
 def encode(pixels: Pixels, settings: Settings, progress: ProgressCallback | None = None) -> bytes:
     """Code ``pixels``, (H, W, C) uint8 or uint16 with C in {1, 3}, into a payload.
 
-    Of ``settings`` the threads and the effort matter. Raises whatever ``progress`` raises, and UsageError if
-    the effort asks for a fit and PyTorch is not there.
+    Of ``settings`` the threads and the effort matter. Raises whatever ``progress`` raises, and
+    UnavailableError if the effort asks for a fit and PyTorch is not there.
     """
     maxval = int(np.iinfo(pixels.dtype).max)
     samples = np.ascontiguousarray(pixels, np.uint16)
