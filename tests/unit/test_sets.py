@@ -191,6 +191,15 @@ def test_networks_of_their_own_keep_to_a_target(
         assert psnr_db(pictures, decoded) > 32 * 0.98
 
 
+def test_progress_of_what_is_added_goes_to_its_end() -> None:
+    """At a low rate too, where a picture by itself begins at half its size."""
+    file = wyner.encode_set(TILES[:2], quality=10, effort=1)
+    seen: list[wyner.Progress] = []
+    wyner.add_to_set(file, TILES[2][:20, :20], quality=10, effort=1, progress=seen.append)
+    last = [now for now in seen if now.phase == "fit"][-1]
+    assert last.step == last.steps
+
+
 def test_an_icon_that_is_added_costs_what_it_would_have_cost() -> None:
     icons = [
         np.ascontiguousarray(PHOTO[y : y + 16, x : x + 16]) for y in range(0, 64, 16) for x in (0, 16, 32)

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from ... import _native
@@ -18,23 +18,10 @@ from ..base import Progress, ProgressCallback, Settings
 from ..overfit.fit import THREAD_PIXELS, fit_on
 from ..overfit.goal import Goal, psnr_db
 from ..overfit.stream import Coded, Picture
-from .subjects import OwnMember
+from .subjects import OwnMember, Pace
 
 LEAST_BYTES = 500
 """Of a payload: smaller ones do not gain what networks of their own cost."""
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How a payload of some size is fitted on.
-
-    share: steps, for each of the main phase of a picture by itself. begin: where in the course of annealing.
-    spread: of the prior that the networks are charged by, in steps of their integers.
-    """
-
-    share: float
-    begin: float
-    spread: float
 
 
 PACES = {0: Pace(0.5, 0.3, 0.3), 2000: Pace(1.0, 0.0, 0.3), 4000: Pace(1.0, 0.0, 1.0)}
@@ -133,11 +120,12 @@ def with_own(
 ) -> bytes:
     """The better of the payload ``shared`` and one with networks of its own.
 
-    goal: where it is a size or a PSNR, that of ``shared`` is kept. lam: the multiplier otherwise.
+    goal: where it is a size or a PSNR, that of ``shared`` is kept. lam: the multiplier otherwise. Raises
+    whatever ``progress`` raises.
     """
     found = _native.set_inspect(networks, shared, picture.width, picture.height)
     pace = PACES[max(least for least in PACES if len(shared) >= least)]
-    member = OwnMember(picture, networks, found["latents"], **vars(pace))
+    member = OwnMember(picture, networks, found["latents"], pace=pace)
     bits, mse = 8.0 * len(shared), member.mse(shared, settings.threads)
     if goal.bits is not None:
         goal = Goal(bits=bits)

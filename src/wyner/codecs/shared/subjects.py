@@ -95,8 +95,9 @@ class Member:
         return self.weights.k
 
     def means(self, effort: int, lam: float) -> tuple[Plan, Model]:
-        """The plan of the effort, and the model of the networks."""
-        return plan_for(effort, lam), self.model
+        """The main phase of the effort's plan, as no other is gone through, and the model of the networks."""
+        plan = dataclasses.replace(plan_for(effort, lam), coarse_steps=0, network_steps=0)
+        return plan, self.model
 
     def fitter(self, model: Model, threads: int, seed: int) -> _native.Fitter:
         """A fitter with the networks."""
@@ -124,16 +125,23 @@ class Member:
 
 
 @dataclass(frozen=True)
-class OwnMember(Member):
-    """A picture of a set that is to have networks of its own, for which those of the set are the prior.
+class Pace:
+    """How a payload of some size is fitted on.
 
-    share: steps of the main phase, for each that a picture by itself takes. begin: where in its course it
-    begins. spread: of the prior that these networks are fitted under, in steps of the integers of the set.
+    share: steps, for each of the main phase of a picture by itself. begin: where in the course of annealing.
+    spread: of the prior that the networks are charged by, in steps of their integers.
     """
 
-    share: float = 1.0
-    begin: float = 0.0
-    spread: float = 0.3
+    share: float
+    begin: float
+    spread: float
+
+
+@dataclass(frozen=True)
+class OwnMember(Member):
+    """A picture of a set that is to have networks of its own, for which those of the set are the prior."""
+
+    pace: Pace = field(kw_only=True)
 
     @property
     def fixed(self) -> None:
@@ -149,14 +157,14 @@ class OwnMember(Member):
             scale=(16 * MEAN_BITS - 48 - 16 * steps).astype(np.int32),  # 32 with the steps as they are
         )
         plan = plan_for(effort, lam)
-        main = max(1, round(self.share * plan.steps / CHUNK)) * CHUNK
-        return dataclasses.replace(plan, steps=main, coarse_steps=0, begin=self.begin), model
+        main = max(1, round(self.pace.share * plan.steps / CHUNK)) * CHUNK
+        return dataclasses.replace(plan, steps=main, coarse_steps=0, begin=self.pace.begin), model
 
     def fitter(self, model: Model, threads: int, seed: int) -> _native.Fitter:
         """A fitter that charges the networks for what they are away from those of the set."""
         fitter = super().fitter(model, threads, seed)
         steps = np.asarray(self.weights.k)[model.group]
-        inverse = np.where(model.coded, np.ldexp(1 / self.spread, steps), 0).astype(np.float32)
+        inverse = np.where(model.coded, np.ldexp(1 / self.pace.spread, steps), 0).astype(np.float32)
         fitter.set_prior(self.weights.values(model), inverse)
         return fitter
 
