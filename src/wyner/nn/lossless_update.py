@@ -1,8 +1,9 @@
 """Updates of the lossless codec's network for one picture (docs/spec/lossless.md, section 10).
 
 Each layer has a gain for each output and each input, and a change of each bias: multiplicative vectors as of
-Liu et al. (IA3, 2022) instead of low-rank matrices (Hu et al., LoRA, 2021), which gained less than they cost
-here (docs/decisions/0016-lossless.md). They are fitted by gradients to the picture's bits and their own.
+Liu et al. (IA3, 2022) instead of low-rank matrices (Hu et al., LoRA, 2021), which gained less for their bytes
+on the one picture tried (docs/decisions/0016-lossless.md). They are fitted by gradients to the picture's bits
+and their own.
 """
 
 from __future__ import annotations
