@@ -1,9 +1,9 @@
 """Makes files of models of what benchmarks/distributed_train.py left, and checks their rates.
 
-    python benchmarks/distributed_models.py runs.tar.xz models [--note TEXT]
+    python benchmarks/distributed_models.py models runs_*.tar [--note TEXT] [--only ndic,ndic-none]
 
 A file for each run with weights, models/NAME.safetensors, for `--codec ndic` by WYNER_MODELS=models. Then
-each of them codes, at three qualities, the test pairs of $WYNER_DATA/stereo/kitti2012_128x256 and the four
+each of them, or of --only, codes, at three qualities, the test pairs of $WYNER_DATA/stereo/kitti2012_128x256 and the four
 native pairs of stereo/kitti2012 of which nothing was trained on. A line of JSON for each set tells the bits
 of latents in the files, what the network in training estimates for them, the bytes of whole files, mean
 PSNR with the right y and with none, and multiply-accumulates and seconds of coding. Kept as
@@ -31,7 +31,6 @@ from wyner.nn.rates import LEVELS, level_lambdas
 from wyner.nn.side_models import macs_per_pixel, make_model, side_model_file
 from wyner.train.distributed import DistributedConfig
 
-NAMES = {"aligned": "ndic-aligned", "aligned-none": "ndic-aligned-none", "attention": "ndic-attention"}
 QUALITIES = (10, 50, 90)
 SETS = {
     "kitti2012_128x256": "kitti2012_128x256/test/*_left.*",
@@ -54,9 +53,8 @@ def unpack(runs: Path, folder: Path, note: str) -> dict[str, tuple[torch.nn.Modu
             model.load_state_dict({k: v.float() for k, v in state["model"].items()}, strict=False)
             about = {name: tables[name] for name in ("loss", "loop", "sources")}
             about |= {"steps": state["step"], "seconds": round(state["seconds"]), "note": note}
-            name = NAMES.get(run, run)
-            (folder / f"{name}.safetensors").write_bytes(side_model_file(model, config.model, about))
-            found[name] = model, config
+            (folder / f"{run}.safetensors").write_bytes(side_model_file(model, config.model, about))
+            found[run] = model, config
     return found
 
 
@@ -104,15 +102,20 @@ def estimated_bits(model: torch.nn.Module, x: wyner.Image, lam: float) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("runs", type=Path)
     parser.add_argument("models", type=Path)
+    parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--note", default="")
+    parser.add_argument("--only", help="names of the models to measure, with commas (default: all)")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     arguments.models.mkdir(parents=True, exist_ok=True)
     os.environ["WYNER_MODELS"] = str(arguments.models)
-    for name, (model, config) in unpack(arguments.runs, arguments.models, arguments.note).items():
+    found = {}
+    for runs in arguments.runs:
+        found |= unpack(runs, arguments.models, arguments.note)
+    for name in found if arguments.only is None else filter(None, arguments.only.split(",")):
+        model, config = found[name]
         for group, pattern in SETS.items():
             lefts = sorted((Path(os.environ["WYNER_DATA"]) / "stereo").glob(pattern))
             line = {"model": name, "set": group, **rates(name, model, config, lefts)}

@@ -1,21 +1,20 @@
-"""Trains the models of `wyner train distributed` that the benchmarks compare, all at once, and measures them.
+"""Trains the models of `wyner train distributed` that the benchmarks compare, several at once.
 
     python benchmarks/distributed_train.py --data $WYNER_DATA --out runs --device cuda --minutes 8
-    python benchmarks/distributed_train.py --data $WYNER_DATA --out runs --only ndic,ndic-none --batch 8
+    python benchmarks/distributed_train.py --data $WYNER_DATA --out runs --groups ndic,ndic-none --batch 8
 
-Each run is a process of its own; "-none" runs are the same networks without y. Every minute and at the end
-OUT/runs.tar.xz is made anew: of each run NAME its config.json and log.jsonl, NAME/weights.pt (of those to
---keep, the parameters that coding needs, in half precision) and, when all are done, NAME/measured.jsonl
-(estimated rates, PSNR and the side picture that was given, for the pictures of the test and validation sets).
-Runs in --work that were interrupted go on.
+Runs with "-none" are the same networks without y. Runs of a group, between commas, are trained by one process
+that takes a step of each in turn, so that they come to as many steps; groups, between blanks, by processes of
+their own. A group's time is the same for all of it, and at its end all learning rates are 0. Now and then and
+at the end OUT/runs_K.tar of each group K is made anew: of each run NAME its config.json and log.jsonl and
+NAME/weights.pt, the parameters that coding needs, in half precision. Interrupted runs in --work go on.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
-import json
-import os
 import subprocess
 import sys
 import tarfile
@@ -24,80 +23,79 @@ from pathlib import Path
 
 import torch
 
-from wyner.nn.side_models import make_model
-from wyner.train import distributed
-from wyner.train.loop import CHECKPOINT, LOG
-from wyner.train.stereo import find_pairs, load, split
+from wyner.train.config import read_config
+from wyner.train.distributed import DistributedConfig, load_sources, make_loop
+from wyner.train.loop import CHECKPOINT, LOG, Loop
 
 RUNS = {
     "ndic": ("ndic", []),
     "ndic-none": ("ndic", ["loss.without=1"]),
-    "aligned": ("ndic-aligned", []),
-    "aligned-none": ("ndic-aligned", ["loss.without=1"]),
-    "dsin": ("dsin", []),
+    "ndic-seed1": ("ndic", ["loop.seed=1"]),
+    "ndic-none-seed1": ("ndic", ["loss.without=1", "loop.seed=1"]),
+    "ndic-seed2": ("ndic", ["loop.seed=2"]),
+    "ndic-none-seed2": ("ndic", ["loss.without=1", "loop.seed=2"]),
+    "ndic-a0b0": ("ndic", ["loss.alpha=0", "loss.beta=0"]),
+    "ndic-a1b1": ("ndic", ["loss.beta=1"]),
+    "ndic-a0b1": ("ndic", ["loss.alpha=0", "loss.beta=1"]),
     "ndic-balle2018": ("ndic-balle2018", []),
     "ndic-balle2018-none": ("ndic-balle2018", ["loss.without=1"]),
-    "attention": ("ndic-attention", []),
-    "ndic-seed1": ("ndic", ["loop.seed=1"]),
-    "ndic-a0b0": ("ndic", ["loss.alpha=0", "loss.beta=0"]),
+    "ndic-attention": ("ndic-attention", []),
+    "ndic-attention-none": ("ndic-attention", ["loss.without=1"]),
+    "ndic-aligned": ("ndic-aligned", []),
+    "ndic-aligned-none": ("ndic-aligned", ["loss.without=1"]),
+    "dsin": ("dsin", []),
 }
-KEEP = "ndic,ndic-none,aligned,aligned-none,dsin,attention"
 TRAINING_ONLY = ("g_ay.", "g_sy.", "latents_y.", "prior_w.")
-LEVELS = 6
-HELD_OUT = 5
+PACK_SECONDS = 120
 
 
-def start(name: str, arguments: argparse.Namespace) -> subprocess.Popen[bytes]:
-    preset, changes = RUNS[name]
-    command = [sys.executable, "-m", "wyner", "train", "distributed", "--config", preset]
-    command += ["--data", arguments.data, "-o", str(Path(arguments.work) / name)]
-    command += ["--device", arguments.device, "--minutes", str(arguments.minutes)]
-    for change in [*changes, f"loop.batch={arguments.batch}", *arguments.changes]:
-        command += ["-x", change]
-    with (Path(arguments.work) / f"{name}.err").open("ab") as errors:
-        return subprocess.Popen(command, stderr=errors, env={**os.environ, "OMP_NUM_THREADS": "1"})
-
-
-def load_model(folder: Path, device: str) -> tuple[torch.nn.Module, distributed.DistributedConfig]:
-    config = distributed.DistributedConfig.of(json.loads((folder / "config.json").read_text()))
-    model = make_model(config.model).to(device)
-    model.load_state_dict(torch.load(folder / CHECKPOINT, map_location=device, weights_only=True)["model"])
-    return model, config
-
-
-def measure(name: str, arguments: argparse.Namespace) -> None:
-    """OUT/NAME/measured.jsonl of the weights as they are stored, in half precision."""
-    folder = Path(arguments.work) / name
-    model, config = load_model(folder, arguments.device)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(parameter.half().float())
-    stereo = Path(arguments.data) / "stereo" / "kitti2012_128x256"
-    sets = {
-        "test": find_pairs("flat", stereo / "test"),
-        "validation": split(find_pairs("flat", stereo / "train"), HELD_OUT)[1],
-    }
-    low, high = config.model.lambda_range
-    lambdas = [high * (low / high) ** (level / (LEVELS - 1)) for level in range(LEVELS)]
-    rows = []
-    for part, pairs in sets.items():
-        pictures = [(pair.scene, load(pair)) for pair in pairs]
-        rows += [{"set": part, **row} for row in distributed.measure(model, pictures, lambdas)]
-    (folder / "measured.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-
-
-def pack(names: list[str], arguments: argparse.Namespace) -> None:
-    """OUT/runs.tar.xz, in one rename."""
-    part = Path(arguments.out) / "runs.tar.xz.part"
-    with tarfile.open(part, "w:xz") as tar:
-        for name in names:
+def train_group(names: list[str], arguments: argparse.Namespace) -> None:
+    """A step of each in turn, each on its own stream of the device, until all are at their end."""
+    cuda = arguments.device.startswith("cuda")
+    streams = [torch.cuda.Stream() if cuda else None for _ in names]
+    loops: list[Loop] = []
+    pairs = load_sources(
+        DistributedConfig.of(read_config("ndic", [])), Path(arguments.data)
+    )  # of all presets
+    for name, stream in zip(names, streams, strict=True):
+        preset, changes = RUNS[name]
+        changes = [*changes, f"loop.minutes={arguments.minutes}", f"loop.batch={arguments.batch}"]
+        given = [tuple(change.split("=", 1)) for change in [*changes, *arguments.changes]]
+        config = DistributedConfig.of(read_config(preset, given))
+        with on(stream):
             folder = Path(arguments.work) / name
-            for kept in ("config.json", LOG, "measured.jsonl"):
-                if (folder / kept).exists():
-                    tar.add(folder / kept, f"{name}/{kept}")
-            if name in arguments.keep.split(",") and (folder / CHECKPOINT).exists():
-                add_weights(tar, folder / CHECKPOINT, f"{name}/weights.pt")
-    part.rename(Path(arguments.out) / "runs.tar.xz")
+            loop = make_loop(config, Path(arguments.data), folder, device=arguments.device, pairs=pairs)
+        loops.append(loop)
+    for loop in loops:
+        loop.begin()
+    turns = list(zip(loops, streams, strict=True))
+    while turns:
+        kept = []
+        for loop, stream in turns:
+            with on(stream):
+                try:
+                    if loop.advance():
+                        kept.append((loop, stream))
+                except FloatingPointError as error:  # the others go on
+                    print(f"{loop.folder.name}: {error}", file=sys.stderr)
+        turns = kept
+
+
+def on(stream: torch.cuda.Stream | None) -> contextlib.AbstractContextManager[object]:
+    return torch.cuda.stream(stream) if stream is not None else contextlib.nullcontext()
+
+
+def pack(names: list[str], work: Path, to: Path) -> None:
+    """A tar of runs, in one rename."""
+    part = to.with_suffix(".part")
+    with tarfile.open(part, "w") as tar:
+        for name in names:
+            for kept in ("config.json", LOG):
+                if (work / name / kept).exists():
+                    tar.add(work / name / kept, f"{name}/{kept}")
+            if (work / name / CHECKPOINT).exists():
+                add_weights(tar, work / name / CHECKPOINT, f"{name}/weights.pt")
+    part.rename(to)
 
 
 def add_weights(tar: tarfile.TarFile, checkpoint: Path, name: str) -> None:
@@ -116,34 +114,49 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--out", required=True)
     parser.add_argument("--work", help="folder of the runs (default: OUT)")
-    parser.add_argument("--only", default=",".join(RUNS))
-    parser.add_argument("--keep", default=KEEP)
+    parser.add_argument("--groups", nargs="+", default=[",".join(RUNS)])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--minutes", type=float, default=8.0)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("-x", dest="changes", action="append", default=[])
     arguments = parser.parse_args()
     arguments.work = arguments.work or arguments.out
-    for folder in (arguments.work, arguments.out):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    names = arguments.only.split(",")
-    running = {name: start(name, arguments) for name in names}
+    groups = [group.split(",") for group in arguments.groups]
+    if len(groups) == 1:
+        train_group(groups[0], arguments)
+        pack(groups[0], Path(arguments.work), Path(arguments.out) / "runs_0.tar")
+        return
+    supervise(groups, arguments)
+
+
+def supervise(groups: list[list[str]], arguments: argparse.Namespace) -> None:
+    """Each group in a process of its own; one that fails begins again, from its checkpoints."""
+    out, work = Path(arguments.out), Path(arguments.work)
+    own = [sys.executable, __file__, "--data", arguments.data, "--device", arguments.device]
+    own += ["--minutes", str(arguments.minutes), "--batch", str(arguments.batch)]
+    own += [word for change in arguments.changes for word in ("-x", change)]
+
+    def start(k: int) -> subprocess.Popen[bytes]:
+        (out / f"group_{k}").mkdir(parents=True, exist_ok=True)
+        places = ["--out", str(out / f"group_{k}"), "--work", str(work)]
+        with (out / f"group_{k}.err").open("ab") as errors:
+            return subprocess.Popen([*own, *places, "--groups", ",".join(groups[k])], stderr=errors)
+
+    running = [start(k) for k in range(len(groups))]
+    tries = [2] * len(groups)
     packed = time.monotonic()
-    tries = dict.fromkeys(names, 3)
-    while any(process.poll() is None for process in running.values()):
+    while any(process.poll() is None for process in running):
         time.sleep(1)
-        for name, process in running.items():
-            if process.poll() not in (None, 0) and tries[name] > 0:
-                tries[name] -= 1
-                running[name] = start(name, arguments)  # from its checkpoint
-        if time.monotonic() - packed > 60:
-            pack(names, arguments)
+        for k, process in enumerate(running):
+            if process.poll() not in (None, 0) and tries[k] > 0:
+                tries[k] -= 1
+                running[k] = start(k)
+        if time.monotonic() - packed > PACK_SECONDS:
+            for k, names in enumerate(groups):
+                pack(names, work, out / f"runs_{k}.tar")
             packed = time.monotonic()
-    pack(names, arguments)
-    for name, process in running.items():
-        if process.returncode == 0:
-            measure(name, arguments)
-    pack(names, arguments)
+    for k, names in enumerate(groups):
+        pack(names, work, out / f"runs_{k}.tar")
 
 
 if __name__ == "__main__":

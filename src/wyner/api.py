@@ -300,7 +300,9 @@ def _unseen_side(parts: Container, side: SideLike | None, limits: Limits) -> _Kn
     known = _load_side(side, limits)
     if parts.side_hash not in (None, known.hash):
         warnings.warn("the side image is not quite the one that was named when encoding", SideWarning, 4)
-    return known
+    assert known.side is not None
+    named = known.hash == parts.side_hash
+    return dataclasses.replace(known, side=dataclasses.replace(known.side, named=named))
 
 
 def _load_side(side: SideLike, limits: Limits | None) -> _Known:

@@ -53,7 +53,7 @@ def test_the_file_is_what_the_network_says(case):
     """Rate and picture are those of the network that was trained, to the rounding of its weights."""
     kind, prior = case
     (x, y), (config, model) = pair(128, 192), random_side_model(kind, prior)
-    data = encode(x, kind, quality=100)
+    data, named = encode(x, kind, quality=100), encode(x, kind, quality=100, side=y)
     lam = torch.tensor([level_lambdas(config.lambda_range)[-1]]).float()
     given = [torch.from_numpy(p.transpose(2, 0, 1)[None] / np.float32(255)) for p in (x, y)]
     with torch.no_grad():
@@ -61,7 +61,7 @@ def test_the_file_is_what_the_network_says(case):
     payload = container.read(data).payload
     assert 8 * len(payload) == pytest.approx(float(out.bits_x[0]), rel=0.01, abs=200)
     wanted = out.x_hat[0].numpy().transpose(1, 2, 0).clip(0, 1) * 255
-    right, none = decode(data, side=y), decode(data)
+    right, none = decode(named, side=y), decode(data)
     assert np.abs(right - wanted).mean() < 2
     assert np.abs(right.astype(int) - none).mean() > 1  # y has its part in the picture
 
@@ -70,7 +70,7 @@ def test_the_file_is_what_the_network_says(case):
 def test_any_size_and_depth_comes_back(ndic, size):
     for channels, dtype in ((3, np.uint8), (1, np.uint8), (3, np.uint16)):
         x, y = pair(*size, channels, dtype)
-        decoded = decode(encode(x), side=y)
+        decoded = decode(encode(x, side=y), side=y)
         assert decoded.shape == x.shape and decoded.dtype == x.dtype
 
 
@@ -87,11 +87,13 @@ def test_warnings_tell_of_no_y_and_of_another(ndic):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         decode(named, side=y)
-        decode(encode(x), side=y + 1)  # without its hash any y is fine
     with pytest.warns(SideWarning, match="not quite the one"):
         decode(named, side=y + 1)
     with pytest.warns(SideWarning, match="without a side image"):
-        decode(named)
+        none = decode(named)
+    # Random weights make of x what y has nothing in common with.
+    with pytest.warns(SideWarning, match="shows something else"):
+        assert np.array_equal(decode(encode(x), side=y), none)
 
 
 def test_errors(ndic):
@@ -131,7 +133,7 @@ def test_tiles_give_the_picture_of_the_whole(case, monkeypatch):
     if kind != "ndic":
         pytest.skip("matching looks at more than the surroundings of a tile")
     x, y = pair(192, 256)
-    data = encode(x, kind)
+    data = encode(x, kind, side=y)
     whole = decode(data, side=y)
     monkeypatch.setattr(networks, "TILE", 64)
     assert np.abs(decode(data, side=y).astype(int) - whole).max() <= 1

@@ -23,7 +23,7 @@ from wyner.train.loop import CHECKPOINT, LOG  # noqa: E402
 
 TABLES = {
     "model": {"kind": "aligned", "width": 4, "latents": 4},
-    "loss": {"crop": [32, 64], "wrong": 0.2, "without": 0.2},
+    "loss": {"crop": [32, 64], "wrong": 0.2, "without": 0.1},
     "loop": {"steps": 4, "batch": 2, "warmup": 1, "log_every": 1},
     "sources": [{"layout": "flat", "path": "pairs"}],
 }

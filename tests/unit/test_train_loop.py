@@ -29,12 +29,17 @@ def make_loop(folder, measure=None, tensorboard=False, **changes):
     torch.manual_seed(3)
     model = torch.nn.Linear(5, 1).to(join_ranks("cpu"))
 
-    def objective(draw):
-        x = torch.from_numpy(draw.rng.standard_normal((draw.batch, 5)).astype(np.float32))[draw.rows]
-        error = model(x)[:, 0] - x.sum(1) + uniform_noise(x)[:, 0]
-        return {"loss": error.square().mean(), "bias": error.mean()}
+    class Objective:
+        def inputs(self, draw):
+            drawn = draw.rng.standard_normal((draw.batch, 5)).astype(np.float32)
+            return (torch.from_numpy(drawn)[draw.rows],)
 
-    return Loop(model, objective, settings(**changes), folder, measure=measure, tensorboard=tensorboard)
+        def __call__(self, inputs):
+            [x] = inputs
+            error = model(x)[:, 0] - x.sum(1) + uniform_noise(x)[:, 0]
+            return {"loss": error.square().mean(), "bias": error.mean()}
+
+    return Loop(model, Objective(), settings(**changes), folder, measure=measure, tensorboard=tensorboard)
 
 
 def log_of(folder):
@@ -126,10 +131,14 @@ def test_weight_decay_is_for_filters(tmp_path):
     model = torch.nn.Sequential(torch.nn.Conv2d(2, 3, 3), torch.nn.Linear(2, 3))
     before = [parameter.detach().clone() for parameter in model.parameters()]
 
-    def objective(draw):
-        return {"loss": 0 * sum(parameter.sum() for parameter in model.parameters())}
+    class Objective:
+        def inputs(self, draw):
+            return ()
 
-    Loop(model, objective, settings(steps=1, warmup=1, rate=0.1, weight_decay=0.5), tmp_path).run()
+        def __call__(self, inputs):
+            return {"loss": 0 * sum(parameter.sum() for parameter in model.parameters())}
+
+    Loop(model, Objective(), settings(steps=1, warmup=1, rate=0.1, weight_decay=0.5), tmp_path).run()
     factors = [0.95, 1, 1, 1]
     for old, new, factor in zip(before, model.parameters(), factors, strict=True):
         assert torch.allclose(new, factor * old)
@@ -211,16 +220,26 @@ def test_orthogonalised_matrices_have_singular_values_near_one():
         assert (found * matrix).sum() > 0.8 * torch.linalg.svdvals(matrix).sum()
 
 
+def test_the_momentum_of_a_dead_layer_fades_without_harm():
+    """Its squares underflow long before it does."""
+    [found] = orthogonalised([torch.full((3, 4), 1e-25)])
+    assert found.abs().max() < 1e-6
+
+
 def test_muon_trains_filters_and_resumes(tmp_path):
     def loop():
         torch.manual_seed(2)
         model = torch.nn.Conv2d(3, 4, 3)
 
-        def objective(draw):
-            x = torch.from_numpy(draw.rng.standard_normal((draw.batch, 3, 6, 6)).astype(np.float32))
-            return {"loss": (model(x) - 2 * x[:, :1, 1:-1, 1:-1]).square().mean()}
+        class Objective:
+            def inputs(self, draw):
+                return (torch.from_numpy(draw.rng.standard_normal((draw.batch, 3, 6, 6)).astype(np.float32)),)
 
-        return Loop(model, objective, settings(steps=150, optimiser="muon", rate=0.02), tmp_path)
+            def __call__(self, inputs):
+                [x] = inputs
+                return {"loss": (model(x) - 2 * x[:, :1, 1:-1, 1:-1]).square().mean()}
+
+        return Loop(model, Objective(), settings(steps=150, optimiser="muon", rate=0.02), tmp_path)
 
     first = loop()
     first.run()

@@ -28,12 +28,14 @@ class Side:
 
     pixels: (H, W, C) uint8 or uint16, of any size, depth and channels. payload: of the codec ``overfit``, if
     the side picture came as such a file, else None. field: for an encoder, coded, how the side picture is
-    aligned with the picture; None to have it found.
+    aligned with the picture; None to have it found. named: for a decoder, whether it is the very one that
+    the file names.
     """
 
     pixels: Pixels
     payload: bytes | None = None
     field: bytes | None = None
+    named: bool = False
 
 
 @dataclass(frozen=True)

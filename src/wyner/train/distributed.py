@@ -24,9 +24,12 @@ from ..nn.perceptual import MsSsim
 from ..nn.side_models import make_model, side_model_file
 from .config import from_table
 from .loop import CHECKPOINT, Draw, Loop, LoopSettings, join_ranks
+from .recorded import Inputs
 from .stereo import PairCrops, Source, load_source
 
 Distance = Callable[[Tensor, Tensor], Tensor]
+Pairs = list[list[Tensor]]
+"""Of each pair of pictures its versions, uint8 (6, H, W)."""
 SIDES = ("right", "wrong", "none")
 """What a measurement gives a decoder for y: the true one, that of the next pair, a grey one."""
 
@@ -38,7 +41,8 @@ class LossConfig:
     picture in models that refine a base; the rest is of the base. quantiser: see ``wyner.nn.entropy``.
 
     crop: rows and columns. wrong, without: parts of the samples, in 0..1, whose y is that of another sample,
-    or grey; with without = 1 the network is trained as one that has no side information.
+    or grey; with without = 1 the network is trained as one that has no side information. jitter: of
+    brightness, see ``PairCrops``.
     """
 
     alpha: float = 1.0
@@ -49,6 +53,7 @@ class LossConfig:
     crop: tuple[int, int] = (128, 256)
     wrong: float = 0.0
     without: float = 0.0
+    jitter: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -74,12 +79,17 @@ class Objective:
         self.distance = make_distance(config.loss, next(model.parameters()).device)
         self.octaves = [math.log2(lam) for lam in config.model.lambda_range]
 
-    def __call__(self, draw: Draw) -> dict[str, Tensor]:
-        """Means over this rank's crops of the loss and of its terms."""
+    def inputs(self, draw: Draw) -> Inputs:
+        """x and y (rows, 3, H, W) and lambda (rows)."""
         x, y = self.crops.batch(draw)
         low, high = self.octaves
         drawn = low + (high - low) * draw.rng.random(draw.batch)[draw.rows]
-        lam = torch.from_numpy(drawn).to(x).exp2()
+        return x, y, torch.from_numpy(drawn).to(x).exp2()
+
+    def __call__(self, inputs: Inputs) -> dict[str, Tensor]:
+        """Means over the crops of the loss and of its terms."""
+        x, y, lam = inputs
+        low, high = self.octaves
         output = self.model(x, y, lam, self.loss.quantiser)
         terms = losses(output, x, y, lam, self.loss, self.distance)
         # As in ``wyner.train.learned``: all rates count much alike.
@@ -115,6 +125,43 @@ def losses(
     return {"loss": total, **terms}
 
 
+def load_sources(config: DistributedConfig, root: Path) -> Pairs:
+    """The pairs of all sources. Raises as ``load_source``."""
+    return [versions for source in config.sources for versions in load_source(source, root)]
+
+
+def make_loop(
+    config: DistributedConfig,
+    root: Path,
+    folder: Path,
+    *,
+    device: str = "cpu",
+    start: Path | None = None,
+    tensorboard: bool = False,
+    pairs: Pairs | None = None,
+) -> Loop:
+    """A training in a folder, which keeps config.json, the checkpoint and the log; see ``train``.
+
+    pairs: what ``load_sources`` has read, for several trainings on the same.
+    """
+    place = join_ranks(device)
+    torch.backends.cudnn.benchmark = True  # shapes never change
+    torch.manual_seed(config.loop.seed)
+    model = make_model(config.model).to(place)
+    if place.type == "cuda":
+        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    pairs = pairs or load_sources(config, root)
+    loss = config.loss
+    crops = PairCrops(
+        pairs, loss.crop, place, wrong=loss.wrong, without=loss.without, jitter=loss.jitter
+    )  # fmt: skip
+    objective = Objective(model, crops, config)
+    loop = Loop(model, objective, config.loop, folder, start=start, tensorboard=tensorboard, record=True)
+    if loop.rank == 0:
+        (folder / "config.json").write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n")
+    return loop
+
+
 def train(
     config: DistributedConfig,
     root: Path,
@@ -125,24 +172,14 @@ def train(
     tensorboard: bool = False,
     report: Callable[[dict[str, Any]], None] | None = None,
 ) -> nn.Module:
-    """Train in a folder, which keeps config.json, the checkpoint and the log; returns the model.
+    """Train in a folder; returns the model.
 
     root: what the paths of the sources are relative to. start: checkpoint of a model of these sizes to begin
     with. report: called with each line of the log. Raises as ``load_source``, ``PairCrops`` and ``Loop``.
     """
-    place = join_ranks(device)
-    torch.manual_seed(config.loop.seed)
-    model = make_model(config.model).to(place)
-    if place.type == "cuda":
-        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    pairs = [versions for source in config.sources for versions in load_source(source, root)]
-    crops = PairCrops(pairs, config.loss.crop, place, wrong=config.loss.wrong, without=config.loss.without)
-    objective = Objective(model, crops, config)
-    loop = Loop(model, objective, config.loop, folder, start=start, tensorboard=tensorboard)
-    if loop.rank == 0:
-        (folder / "config.json").write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n")
+    loop = make_loop(config, root, folder, device=device, start=start, tensorboard=tensorboard)
     loop.run(report)
-    return model
+    return loop.model
 
 
 def is_run(folder: Path) -> bool:

@@ -23,6 +23,7 @@ from ..nn.perceptual import LpipsDistance, MsSsim
 from .config import from_table
 from .loop import CHECKPOINT, LOG, Draw, Loop, LoopSettings, join_ranks
 from .pictures import Crops, read_pictures
+from .recorded import Inputs
 from .sheet import sheet
 
 SHEET_CROPS = 6
@@ -70,10 +71,14 @@ class Objective:
         low, high = model.config.lambda_range
         self.octaves = math.log2(low), math.log2(high)
 
-    def __call__(self, draw: Draw) -> dict[str, Tensor]:
-        """Means over this rank's crops of the loss and of its terms."""
+    def inputs(self, draw: Draw) -> Inputs:
+        """x (rows, 3, size, size) and lambda (rows)."""
         x = self.crops.batch(draw).contiguous(memory_format=torch.channels_last)
-        lam = self._lambdas(draw)
+        return x, self._lambdas(draw)
+
+    def __call__(self, inputs: Inputs) -> dict[str, Tensor]:
+        """Means over the crops of the loss and of its terms."""
+        x, lam = inputs
         out = self.model(x, lam, self.loss.quantiser)
         rate = out.bits / x[0, 0].numel()
         mse = (out.x_hat - x).square().mean((1, 2, 3))
@@ -126,7 +131,7 @@ def train(
         )
     crops = Crops(read_pictures(data, config.loss.crop), config.loss.crop, place)
     objective = Objective(model, crops, config.loss, place)
-    loop = Loop(model, objective, config.loop, folder, start=start, tensorboard=tensorboard)
+    loop = Loop(model, objective, config.loop, folder, start=start, tensorboard=tensorboard, record=True)
     if loop.rank == 0:
         (folder / "config.json").write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n")
     seen = crops.batch(Draw(np.random.default_rng(0), SHEET_CROPS, slice(0, SHEET_CROPS)))

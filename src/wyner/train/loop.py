@@ -2,7 +2,9 @@
 
 Everything random in a step follows from (seed, step), so that on a CPU a training that was interrupted ends
 with the very weights of one that was not. Under torchrun the ranks share each batch, and the curve is that of
-one process with the same batch, up to the order in which sums are taken.
+one process with the same batch, up to the order in which sums are taken. On a GPU a process of its own
+records a step once (``wyner.train.recorded``) and then repeats it: the launches of small networks' thousand
+kernels take longer than the kernels.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -25,6 +27,7 @@ from torch import Tensor, nn
 
 from ..errors import UnavailableError, UsageError
 from .muon import Muon
+from .recorded import Inputs, Recorded
 
 CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
 
@@ -71,8 +74,21 @@ class Draw:
     rows: slice
 
 
-Objective = Callable[[Draw], dict[str, Tensor]]
-"""The means over this rank's samples of what is logged; "loss" among them is what is minimised."""
+class Objective(Protocol):
+    """What is minimised."""
+
+    def inputs(self, draw: Draw) -> Inputs:
+        """What is drawn in a step, for this rank: on the device, and of the same shapes in each step."""
+        ...
+
+    def __call__(self, inputs: Inputs) -> dict[str, Tensor]:
+        """The means over this rank's samples of what is logged; "loss" among them is what is minimised.
+
+        Where a step is recorded, nothing in here may depend on values, but on tensors alone.
+        """
+        ...
+
+
 Measure = Callable[[], dict[str, float]]
 """What else is logged now and then; called on rank 0 alone."""
 
@@ -105,8 +121,10 @@ class Loop:
         measure: Measure | None = None,
         start: Path | None = None,
         tensorboard: bool = False,
+        record: bool = False,
     ) -> None:
-        """model: on its device. start: a checkpoint whose weights and moments to begin with.
+        """model: on its device. start: a checkpoint whose weights and moments to begin with. record: whether
+        steps can be recorded, on a GPU.
 
         Raises UsageError for a batch that the ranks cannot share.
         """
@@ -118,6 +136,8 @@ class Loop:
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.device = self.parameters[0].device
         self.optimisers = self._optimisers()
+        recorded = record and self.device.type == "cuda" and self.ranks == 1
+        self._update_by = Recorded(self._update) if recorded else self._update
         self.step, self.seconds = 0, 0.0
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / CHECKPOINT).exists():
@@ -134,28 +154,43 @@ class Loop:
 
         Raises FloatingPointError when the loss is no longer finite; the checkpoint is from before that.
         """
-        begun, kept = time.monotonic() - self.seconds, time.monotonic()
-        sums: dict[str, Tensor] = {}
-        logged = self.step
+        self.begin()
+        while self.advance(report):
+            pass
+
+    def begin(self) -> None:
+        """Before the first ``advance``: the clock starts here."""
+        self._begun, self._kept = time.monotonic() - self.seconds, time.monotonic()
+        self._sums: dict[str, Tensor] = {}
+        self._logged = self.step
         if self.rank == 0:
             _cut_log(self.folder / LOG, self.step)
-        progress = self._progress()
-        while progress < 1:
-            for name, value in self._one_step(progress).items():
-                sums[name] = sums[name] + value if name in sums else value
+        self._done = self._progress()
+
+    def advance(self, report: Callable[[dict[str, Any]], None] | None = None) -> bool:
+        """One step of ``run``; whether there are more. Several trainings can so take turns on one device."""
+        if self._done < 1:
+            for name, value in self._one_step(self._done).items():
+                self._sums[name] = self._sums[name] + value if name in self._sums else value.clone()
             self.step += 1
-            self.seconds = time.monotonic() - begun
-            progress = self._progress()
-            if self.step % self.settings.log_every == 0 or progress >= 1:
-                measured = self.step % self.settings.measure_every == 0 or progress >= 1
-                line = self._log(sums, self.step - logged, measured)
-                sums, logged = {}, self.step
-                if report is not None and self.rank == 0:
-                    report(line)
-                if time.monotonic() - kept >= self.settings.keep_seconds:
-                    self.keep()
-                    kept = time.monotonic()
-        self.keep()
+            self.seconds = time.monotonic() - self._begun
+            self._done = self._progress()
+            if self.step % self.settings.log_every == 0 or self._done >= 1:
+                self._look(report)
+        if self._done >= 1:
+            self.keep()
+        return self._done < 1
+
+    def _look(self, report: Callable[[dict[str, Any]], None] | None) -> None:
+        """A line of the log, and a checkpoint when it is time for one."""
+        measured = self.step % self.settings.measure_every == 0 or self._done >= 1
+        line = self._log(self._sums, self.step - self._logged, measured)
+        self._sums, self._logged = {}, self.step
+        if report is not None and self.rank == 0:
+            report(line)
+        if self._done < 1 and time.monotonic() - self._kept >= self.settings.keep_seconds:
+            self.keep()
+            self._kept = time.monotonic()
 
     def keep(self) -> None:
         """Write the checkpoint, in one rename."""
@@ -180,15 +215,29 @@ class Loop:
         muon = settings.optimiser == "muon" and bool(filters)
         if not muon:
             groups.append({"params": filters, "weight_decay": settings.weight_decay})
-        fused = self.device.type == "cuda"
-        adam = torch.optim.AdamW(groups, settings.rate, settings.momenta, weight_decay=0.0, fused=fused)
-        return [adam, Muon(filters, settings.rate)] if muon else [adam]
+        adam = torch.optim.AdamW(groups, settings.rate, settings.momenta, weight_decay=0.0)
+        optimisers: list[torch.optim.Optimizer] = [adam]
+        if muon:
+            optimisers.append(Muon(filters, settings.rate))
+        for optimiser in optimisers:
+            self._fit_to_device(optimiser)
+        return optimisers
+
+    def _fit_to_device(self, optimiser: torch.optim.Optimizer) -> None:
+        """What of an optimiser, or of a checkpoint of one, is not of the training but of the device."""
+        cuda = self.device.type == "cuda"
+        for group in optimiser.param_groups:
+            # A recorded step reads its learning rate from the device.
+            group["lr"] = torch.zeros((), device=self.device) if cuda else float(group["lr"])
+            if "fused" in group:
+                group["fused"], group["foreach"], group["capturable"] = (cuda or None), None, cuda
 
     def _load(self, path: Path, resume: bool) -> None:
         state = torch.load(path, map_location=self.device, weights_only=True)
         self.model.load_state_dict(state["model"])
         for optimiser, kept in zip(self.optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(kept)
+            self._fit_to_device(optimiser)
         if resume:
             self.step, self.seconds = state["step"], state["seconds"]
 
@@ -209,18 +258,27 @@ class Loop:
         torch.manual_seed(int(seed.generate_state(1)[0]))
         share = settings.batch // self.ranks
         rows = slice(self.rank * share, (self.rank + 1) * share)
-        means = self.objective(Draw(np.random.default_rng(seed), settings.batch, rows))
-        for parameter in self.parameters:
-            parameter.grad = None
-        means["loss"].backward()  # type: ignore[no-untyped-call]
-        self._average_gradients()
-        nn.utils.clip_grad_norm_(self.parameters, settings.clip)
+        inputs = self.objective.inputs(Draw(np.random.default_rng(seed), settings.batch, rows))
         rate = settings.rate * min(1.0, (self.step + 1) / max(settings.warmup, 1))
         if progress > settings.decay_from:
             rate *= (1 - progress) / (1 - settings.decay_from)
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
-                group["lr"] = rate
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(rate)
+                else:
+                    group["lr"] = rate
+        return self._update_by(inputs)
+
+    def _update(self, inputs: Inputs) -> dict[str, Tensor]:
+        """Of the parameters, along the gradient; returns what is logged."""
+        means = self.objective(inputs)
+        for parameter in self.parameters:
+            parameter.grad = None
+        means["loss"].backward()  # type: ignore[no-untyped-call]
+        self._average_gradients()
+        nn.utils.clip_grad_norm_(self.parameters, self.settings.clip)
+        for optimiser in self.optimisers:
             optimiser.step()
         return {name: value.detach() for name, value in means.items()}
 

@@ -23,6 +23,7 @@ from ..nn.lossless_plain import Plain
 from .config import from_table
 from .loop import CHECKPOINT, LOG, Draw, Loop, LoopSettings, join_ranks
 from .lossless_data import LEVEL_ODDS, Batch, Crops, read_sources
+from .recorded import Inputs
 
 MULTIPLE = 8
 """What the sides of crops are multiples of."""
@@ -84,9 +85,13 @@ class Objective:
         self.dtype = torch.bfloat16 if half else torch.float32
         self.part = CODED_PART if isinstance(network, Lossless) else 1.0
 
-    def __call__(self, draw: Draw) -> dict[str, Tensor]:
-        """Means over this rank's crops: of all samples, and of those of Y, Co and Cg."""
-        y, co, cg = self._rates(self.crops.batch(draw))
+    def inputs(self, draw: Draw) -> Inputs:
+        """This rank's crops."""
+        return self.crops.batch(draw)
+
+    def __call__(self, inputs: Inputs) -> dict[str, Tensor]:
+        """Means over crops, the fields of a ``Batch``: of all samples, and of those of Y, Co and Cg."""
+        y, co, cg = self._rates(Batch(*inputs))
         return {"loss": (y + co + cg) / 3, "y": y, "co": co, "cg": cg}
 
     @torch.no_grad()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -59,8 +60,7 @@ def read_sources(paths: list[Path]) -> tuple[Sources, Sources]:
     return trained, held_out
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """pixels (B, 3, S, S) float32 of integers Y, Co, Cg; level (B); weight (B), which averages to 1."""
 
     pixels: Tensor

@@ -16,6 +16,7 @@ RMS = 0.2
 """Root mean square of an update of Adam, about, over the rate."""
 _NEWTON = (3.4445, -4.7750, 2.0315)
 _ITERATIONS = 5
+LEAST_NORM = 1e-12
 
 
 class Muon(torch.optim.Optimizer):
@@ -52,7 +53,8 @@ def orthogonalised(matrices: Sequence[Tensor]) -> list[Tensor]:
     x = wide[0].new_zeros(len(wide), rows, columns)
     for place, m in zip(x, wide, strict=True):
         place[: m.shape[0], : m.shape[1]] = m
-    x = x / (torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True) + 1e-30)
+    # The bound is for gradients that have long been 0: squares of what is left of the momentum underflow.
+    x = x / (torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True) + LEAST_NORM)
     if x.device.type != "cpu":
         x = x.bfloat16()
     a, b, c = _NEWTON

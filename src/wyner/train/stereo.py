@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,8 +115,12 @@ class Source:
 def load_source(source: Source, root: Path) -> list[list[Tensor]]:
     """The versions of each pair of a source, see ``load``. Raises as ``find_pairs`` and ``load``."""
     kept, _ = split(find_pairs(source.layout, root / source.path, source.part), source.held_out)
-    versions = [[load(pair, height, source.centre) for height in source.heights or (None,)] for pair in kept]
-    return source.repeat * versions
+
+    def versions(pair: StereoPair) -> list[Tensor]:
+        return [load(pair, height, source.centre) for height in source.heights or (None,)]
+
+    with ThreadPoolExecutor() as pool:  # Pillow lets others run while it decodes
+        return source.repeat * list(pool.map(versions, kept))
 
 
 def load(pair: StereoPair, height: int | None = None, centre: tuple[int, ...] = ()) -> Tensor:
@@ -159,36 +164,54 @@ class PairCrops:
         *,
         wrong: float = 0.0,
         without: float = 0.0,
+        jitter: float = 0.0,
     ) -> None:
         """pairs: of each pair the versions, uint8 (6, H, W) of at least ``size`` (rows, columns).
 
-        wrong, without: parts of the samples, in 0..1, whose y is that of another sample, or grey. Raises
-        UsageError for pictures smaller than the crop.
+        wrong, without: parts of the samples, in 0..1, whose y is that of another sample, or grey. jitter:
+        binary logarithm of the greatest change of brightness, the same of x and y; each colour gets up to a
+        quarter of it more. Raises UsageError for pictures smaller than the crop.
         """
         if any(v.shape[1] < size[0] or v.shape[2] < size[1] for versions in pairs for v in versions):
             raise UsageError(f"a picture is smaller than the crop of {size[0]}x{size[1]}")
-        self.pairs = [[version.to(device) for version in versions] for versions in pairs]
-        self.size, self.wrong, self.without = size, wrong, without
+        everything = [version for versions in pairs for version in versions]
+        starts = iter(np.cumsum([0, *(version.numel() for version in everything)]).tolist())
+        self.shapes = [[(next(starts), *version.shape[1:]) for version in versions] for versions in pairs]
+        self.samples = torch.cat([version.flatten() for version in everything]).to(device)
+        self.size, self.wrong, self.without, self.jitter = size, wrong, without, jitter
+        self.rows, self.columns = (torch.arange(side, device=device) for side in size)
 
     def batch(self, draw: Draw) -> tuple[Tensor, Tensor]:
         """x and y of this rank, float32 (rows, 3, rows of a crop, columns) in 0..1."""
-        cuts = [self._cut(draw.rng) for _ in range(draw.batch)]
-        fates = draw.rng.random(draw.batch)
-        mine = range(*draw.rows.indices(draw.batch))
-        x = torch.stack([cuts[k][:3] for k in mine]).float() / 255
+        places = np.array([self._place(draw.rng) for _ in range(draw.batch)])
+        fates, tints = draw.rng.random(draw.batch), 2 * draw.rng.random((draw.batch, 4)) - 1
+        mine = np.arange(*draw.rows.indices(draw.batch))
         # A wrong y is that of the next sample, which another rank may have.
-        y = torch.stack([cuts[(k + (fates[k] < self.wrong)) % draw.batch][3:] for k in mine]).float() / 255
-        absent = torch.from_numpy(fates[draw.rows] >= 1 - self.without).to(y.device)
-        return x, torch.where(absent[:, None, None, None], GREY, y)
+        others = (mine + (fates[mine] < self.wrong)) % draw.batch
+        gains = np.exp2(self.jitter * (tints[mine, :1] + tints[mine, 1:] / 4)).astype(np.float32)
+        absent = fates[mine] >= 1 - self.without
+        device = self.samples.device
+        factor = torch.from_numpy(gains).to(device)[:, :, None, None] / 255
+        x, y = (
+            (factor * self._cut(torch.from_numpy(places[which]).to(device), eye)).clamp(max=1)
+            for eye, which in enumerate((mine, others))
+        )
+        return x, torch.where(torch.from_numpy(absent).to(device)[:, None, None, None], GREY, y)
 
-    def _cut(self, rng: np.random.Generator) -> Tensor:
-        versions = self.pairs[int(rng.integers(len(self.pairs)))]
-        whole = versions[int(rng.integers(len(versions)))]
+    def _place(self, rng: np.random.Generator) -> tuple[int, int, int, int]:
+        """Where a crop begins in ``samples``, the size of a plane there and of a row, and 1 if mirrored."""
+        versions = self.shapes[int(rng.integers(len(self.shapes)))]
+        start, height, width = versions[int(rng.integers(len(versions)))]
         rows, columns = self.size
-        top = int(rng.integers(whole.shape[1] - rows + 1))
-        left = int(rng.integers(whole.shape[2] - columns + 1))
-        cut = whole[:, top : top + rows, left : left + columns]
-        return cut.flip(2).roll(3, 0) if rng.integers(2) else cut
+        top, left = int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1))
+        return start + top * width + left, height * width, width, int(rng.integers(2))
+
+    def _cut(self, places: Tensor, eye: int) -> Tensor:
+        """The crops (B, 3, rows, columns) at places (B, 4), of the pictures that come to be x (0) or y."""
+        start, plane, width, mirrored = places[:, :, None, None, None].unbind(1)
+        colours = torch.arange(3, device=places.device)[:, None, None] + 3 * (mirrored ^ eye)
+        columns = torch.where(mirrored > 0, self.size[1] - 1 - self.columns, self.columns)
+        return self.samples[start + colours * plane + self.rows[:, None] * width + columns]
 
 
 def synthetic_pair(

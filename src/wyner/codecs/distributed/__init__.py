@@ -7,15 +7,18 @@ without y takes a grey one.
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
-from ...errors import SideImageError, UsageError
+from ...errors import SideImageError, SideWarning, UsageError
 from ...nn.rates import level_lambdas
 from ..base import Pixels, ProgressCallback, Settings, Side
 from ..learned import payload as payloads
 from ..learned import picture as pictures
 from ..learned.store import Store
 from .model import SideModel
+from .related import shows_the_same
 
 CODEC_ID = 5
 VERSION = 1
@@ -57,8 +60,9 @@ def decode(
 ) -> Pixels:
     """Decode a payload to (height, width, channels), uint8 for maxval 255 and uint16 for 65535.
 
-    side: the decoder's own picture, of the size of this one; depth and channels may differ. Raises
-    SideImageError for another size, CorruptError, or UnavailableError without PyTorch or the model.
+    side: the decoder's own picture, of the size of this one; depth and channels may differ. One that shows
+    something else, as far as can be seen, and that the file does not name, is not used, with a warning.
+    Raises SideImageError for another size, CorruptError, or UnavailableError without PyTorch or the model.
     """
     if side is not None and side.pixels.shape[:2] != (height, width):
         there = f"{side.pixels.shape[1]}x{side.pixels.shape[0]}"
@@ -68,6 +72,11 @@ def decode(
     lam = float(level_lambdas(model.lambda_range)[level])
     x_latent = latents * (model.inverse[level] / 256)[:, None, None]
     y = None if side is None else pictures.Padded(side.pixels, model.card.multiple)
+    if y is not None and side is not None and not side.named:
+        rows, columns, middle = model.transforms.without_y(x_latent, lam)
+        if not shows_the_same(middle, y.part(rows, slice(0, y.width)), columns.start):
+            warnings.warn("the side image shows something else: decoded without it", SideWarning, 2)
+            y = None
     out = np.empty((height, width, channels), np.uint8 if maxval == 255 else np.uint16)
     with model.transforms.threads(threads):
         for rows, columns, samples in model.transforms.reconstruct(x_latent, y, lam):

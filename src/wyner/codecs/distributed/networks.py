@@ -44,6 +44,18 @@ class Networks(Transforms):
             self.h_a = network.latents.prior.h_a
 
     @torch.inference_mode()
+    def without_y(self, x_latent: Floats, lam: float) -> tuple[slice, slice, Floats]:
+        """The middle of the picture, as it is without y: rows, columns, and samples (3, h, w)."""
+        middle = []
+        for count in x_latent.shape[1:]:
+            first = (count - min(count, TILE // self.step)) // 2
+            middle.append(slice(first, first + min(count, TILE // self.step)))
+        rows, columns = (slice(part.start * self.step, part.stop * self.step) for part in middle)
+        latent = torch.from_numpy(np.ascontiguousarray(x_latent[:, middle[0], middle[1]], np.float32))[None]
+        grey = torch.full((1, 3, rows.stop - rows.start, columns.stop - columns.start), GREY)
+        return rows, columns, self.network.reconstruct(latent, grey, torch.tensor([lam]))[0].numpy()
+
+    @torch.inference_mode()
     def reconstruct(
         self, x_latent: Floats, y: Padded | None, lam: float
     ) -> Iterator[tuple[slice, slice, Floats]]:
