@@ -3,10 +3,10 @@
     python benchmarks/distributed_bd.py
 
 Reads results/distributed.jsonl (`wyner bench run benchmarks/distributed.toml`) and, for our overfitted
-files on the same pictures, plain and with --refine, results/side_refine.jsonl; estimated rates over Ballé
-2018 from results/distributed_balle2018.jsonl. Means over pictures of BD-rates in percent (PCHIP of log
-rate, on PSNR and LPIPS), with how many pictures have enough in common for one. Also the mean curves, and
-how many dB the right y and a wrong one are above none. Writes results/distributed_bd.json.
+files on the same pictures, plain and with --refine, results/side_refine.jsonl. Means over pictures of
+BD-rates in percent (PCHIP of log rate, on PSNR and LPIPS), with bootstrap intervals of 95 % and how many
+pictures have enough in common for one. Also the mean curves, and how many dB the right y and a wrong one are
+above none. Writes results/distributed_bd.json.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections import defaultdict
 import numpy as np
 from rd import RESULTS
 
-from wyner.bench import bd
+from wyner.bench import bd, intervals
 from wyner.errors import NoOverlapError
 
 Points = dict[str, list[dict]]
@@ -25,10 +25,12 @@ Points = dict[str, list[dict]]
 
 REFERENCES = ("ndic-none none", "ndic right", "dsin right", "overfit none", "overfit right")
 TWINS = {
-    "ndic-aligned right": "ndic-aligned-none none",
-    "ndic-balle2018 right": "ndic-balle2018-none none",
+    f"{name}{seed} right": f"{name}-none{seed} none"
+    for name in ("ndic", "ndic-aligned", "ndic-attention", "ndic-balle2018")
+    for seed in ("", "-seed1", "-seed2")
 }
-ONLY_PSNR = ("overfit", "balle2018")
+"""The same network trained without y."""
+ONLY_PSNR = ("overfit",)
 
 
 def measured() -> dict[str, Points]:
@@ -44,10 +46,6 @@ def measured() -> dict[str, Points]:
             for side, key in (("none", "plain"), ("right", "right")):
                 point = {"bpp": row["bpp"], "psnr_db": row[key], "quality": row["quality"]}
                 found[f"overfit {side}"][row["image"]].append(point)
-    for line in (RESULTS / "distributed_balle2018.jsonl").read_text().splitlines():
-        row = json.loads(line)
-        if row["set"] == "test":
-            found[f"{row['run']} {row['side']}"][row["image"]].append({**row, "quality": -row["lambda"]})
     return found
 
 
@@ -63,7 +61,11 @@ def mean_bd(reference: Points, test: Points, metric: str) -> str | None:
             rates.append(bd.bd_rate(a, b, min_overlap=bd.MIN_OVERLAP[metric]).percent)
         except NoOverlapError:
             continue
-    return f"{np.mean(rates):.1f} ({len(rates)} of {len(reference)})" if rates else None
+    if not rates:
+        return None
+    mean = intervals.bootstrap_mean(rates)
+    spread = "" if mean.low is None else f" [{mean.low:.1f}, {mean.high:.1f}]"
+    return f"{mean.mean:.1f}{spread} ({len(rates)} of {len(reference)})"
 
 
 def mean_curve(points: Points) -> list[list[float]]:

@@ -3,9 +3,10 @@
     python benchmarks/distributed_models.py models runs_*.tar [--note TEXT] [--only ndic,ndic-none]
 
 A file for each run with weights, models/NAME.safetensors, for `--codec ndic` by WYNER_MODELS=models. Then
-each of them, or of --only, codes, at three qualities, the test pairs of $WYNER_DATA/stereo/kitti2012_128x256 and the four
-native pairs of stereo/kitti2012 of which nothing was trained on. A line of JSON for each set tells the bits
-of latents in the files, what the network in training estimates for them, the bytes of whole files, mean
+each of them, or of --only, codes, at three qualities, the test pairs of $WYNER_DATA/stereo/kitti2012_128x256
+and the four native pairs of stereo/kitti2012 of which nothing was trained on. A line of JSON for each set
+tells the bits of latents in the files, what the network in training estimates for them, with and without the
+lengths that streams begin with (of a picture's one tile), the bytes of whole files, mean
 PSNR with the right y and with none, and multiply-accumulates and seconds of coding. Kept as
 results/distributed_models.jsonl.
 """
@@ -61,7 +62,7 @@ def unpack(runs: Path, folder: Path, note: str) -> dict[str, tuple[torch.nn.Modu
 def rates(name: str, model: torch.nn.Module, config: DistributedConfig, lefts: list[Path]) -> dict:
     """Sums and means over the files."""
     levels = level_lambdas(config.model.lambda_range)
-    real = estimated = whole = 0.0
+    real = estimated = whole = lengths = 0.0
     seconds, psnr = {"encode": 0.0, "decode": 0.0}, {"right": 0.0, "none": 0.0}
     count = len(lefts) * len(QUALITIES)
     for left in lefts:
@@ -76,13 +77,16 @@ def rates(name: str, model: torch.nn.Module, config: DistributedConfig, lefts: l
             for key, decoded in (("right", right), ("none", wyner.decode(data, threads=1))):
                 psnr[key] += metrics.psnr(metrics.mse(x.pixels, decoded.pixels), 255) / count
             estimated += estimated_bits(model, x, levels[round(quality / 100 * (LEVELS - 1))])
-            real += 8 * (len(container.read(data).payload) - HASH_BYTES - 1)
+            latents = len(container.read(data).payload) - HASH_BYTES - 1
+            real += 8 * latents
+            lengths += 8 * len(container.varint(latents))
             whole += len(data)
     return {
         "files": count,
         "latent_bits": round(real),
         "estimated_bits": round(estimated),
         "real_over_estimated_percent": round(100 * (real / estimated - 1), 3),
+        "without_lengths_percent": round(100 * ((real - lengths) / estimated - 1), 3),
         "file_bytes": round(whole),
         "psnr_db": {key: round(value, 2) for key, value in psnr.items()},
         "decoder_macs_per_pixel": round(macs_per_pixel(model)),

@@ -38,6 +38,7 @@ class Recorded:
         if self.graph is None:
             self.inputs = tuple(value.clone() for value in inputs)
             graph = torch.cuda.CUDAGraph()
+            # A stream of its own: libraries have a workspace for each, and graphs may run at the same time.
             with torch.cuda.graph(graph, stream=torch.cuda.Stream(), capture_error_mode="thread_local"):
                 self.outputs = self.step(self.inputs)
             self.graph = graph
