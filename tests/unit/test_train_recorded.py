@@ -13,7 +13,9 @@ from wyner.train.loop import Loop, LoopSettings  # noqa: E402
 def losses(folder, device, monkeypatch, eager):
     monkeypatch.setattr(recorded, "EAGER", 10**9 if eager else 3)
     torch.manual_seed(1)
-    model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.Conv2d(8, 1, 3)).to(device)
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU(), torch.nn.Conv2d(8, 1, 3)).to(
+        device
+    )
 
     class Objective:
         def inputs(self, draw):
