@@ -12,14 +12,11 @@ CHUNK = 20
 LAMBDA_EDGES = (6e-4, 4e-3)
 MODELS = {"small": (0, 0, 0), "medium": (3, 1, 4), "large": (5, 2, 6)}
 SMALLER = {"large": "medium"}
-SMALLER_BITS = 96_000
-"""Of latents, below which that stands in for an architecture, whose parameters cost more than they save."""
+"""What stands in for an architecture above the last edge: there its parameters cost more than they save."""
 SMALLER_STEPS = 1.6
-"""How many times as many steps it takes in the same time."""
-COARSE_BPP = 0.25
-"""Of latents, below which a fit begins at half the size; see ``coarse``."""
+"""How many times as many steps that takes in the same time."""
 COARSE_SHARE = 0.65
-"""Steps at half the size for each step of the main phase; one costs a quarter."""
+"""Steps at half the size, above the last edge, for each step of the main phase; one costs a quarter."""
 
 
 @dataclass(frozen=True)
@@ -77,37 +74,37 @@ class Plan:
         return t0 + (t1 - t0) * x, n0 + (n1 - n0) * x
 
 
-def plan_for(effort: int, architecture: str, coarse: bool) -> Plan:
-    """The plan of an effort level 1..10 for an architecture; coarse: whether it begins at half the size."""
-    steps = float(EFFORTS[effort].steps)
-    if SMALLER.get(EFFORTS[effort].model) == architecture:
-        steps *= SMALLER_STEPS
-    if coarse:
+def plan_for(effort: int, lam: float, spread: float = 1.0) -> Plan:
+    """The plan of an effort level 1..10 for a Lagrange multiplier. spread: as ``model_index`` takes it."""
+    steps, coarse = float(EFFORTS[effort].steps), 0.0
+    if lam >= LAMBDA_EDGES[-1]:
+        if _architecture(effort, lam / spread) != EFFORTS[effort].model:
+            steps *= SMALLER_STEPS
         steps /= 1 + COARSE_SHARE / 4
+        coarse = COARSE_SHARE * steps
     main = max(1, round(steps / CHUNK)) * CHUNK
     return Plan(
         main,
         network_steps=max(CHUNK, main // 20),
         closing_steps=max(2 * CHUNK, main // 10),
         probes=min(300, 30 + main // 20),
-        coarse_steps=round(COARSE_SHARE * steps / CHUNK) * CHUNK if coarse else 0,
+        coarse_steps=round(coarse / CHUNK) * CHUNK,
     )
 
 
-def architecture_for(effort: int, bits: float) -> str:
-    """The architecture for an effort level and the bits that latents are expected to take."""
+def model_index(effort: int, lam: float, spread: float = 1.0) -> int:
+    """The model for an effort level and a Lagrange multiplier.
+
+    spread: pixels that share the networks, for each pixel of a picture as the edges were measured on; at
+        least 1.
+    """
+    rate = sum(lam >= edge for edge in LAMBDA_EDGES)
+    return MODELS[_architecture(effort, lam / spread)][rate]
+
+
+def _architecture(effort: int, lam: float) -> str:
     usual = EFFORTS[effort].model
-    return SMALLER.get(usual, usual) if bits < SMALLER_BITS else usual
-
-
-def model_index(architecture: str, lam: float) -> int:
-    """The model of an architecture for a Lagrange multiplier."""
-    return MODELS[architecture][sum(lam >= edge for edge in LAMBDA_EDGES)]
-
-
-def architecture_of(index: int) -> str:
-    """The architecture of a model."""
-    return next(name for name, indices in MODELS.items() if index in indices)
+    return SMALLER.get(usual, usual) if lam >= LAMBDA_EDGES[-1] else usual
 
 
 def lambda_of_quality(quality: float) -> float:

@@ -10,9 +10,8 @@ import numpy.typing as npt
 
 from ... import _native
 from .coarse import half_size
-from .expected import expected_bits
 from .model import Extras, Floats, Ints, Model, load_model
-from .schedule import COARSE_BPP, Plan, architecture_for, grid_count, model_index, plan_for
+from .schedule import Plan, grid_count, model_index, plan_for
 from .weights import QuantisedWeights
 
 MAX_LATENT = 4095
@@ -72,11 +71,8 @@ class Picture:
 
     def means(self, effort: int, lam: float) -> tuple[Plan, Model]:
         """The plan and the model for an effort level and a Lagrange multiplier."""
-        bits = expected_bits(self.image, lam)
-        architecture = architecture_for(effort, bits)
-        plan = plan_for(effort, architecture, bits < COARSE_BPP * self.area)
         grids = grid_count(self.width, self.height)
-        return plan, load_model(model_index(architecture, lam), grids, self.extras)
+        return plan_for(effort, lam), load_model(model_index(effort, lam), grids, self.extras)
 
     def fitter(self, model: Model, threads: int, seed: int) -> _native.Fitter:
         """A fitter at its beginning."""
