@@ -12,7 +12,9 @@ CHUNK = 20
 LAMBDA_EDGES = (6e-4, 4e-3)
 MODELS = {"small": (0, 0, 0), "medium": (3, 1, 4), "large": (5, 2, 6)}
 SMALLER = {"large": "medium"}
-"""What stands in for an architecture above the last edge: there its parameters cost more than they save."""
+"""What stands in for an architecture above the last edge, where its parameters cost more than they save."""
+SMALLER_BITS = 96_000
+"""Of latents, from which on they save more even there (decision 19)."""
 SMALLER_STEPS = 1.6
 """How many times as many steps that takes in the same time."""
 COARSE_SHARE = 0.65
@@ -74,12 +76,12 @@ class Plan:
         return t0 + (t1 - t0) * x, n0 + (n1 - n0) * x
 
 
-def plan_for(effort: int, lam: float, spread: float = 1.0) -> Plan:
-    """The plan of an effort level 1..10 for a Lagrange multiplier. spread: as ``model_index`` takes it."""
+def plan_for(effort: int, architecture: str, lam: float) -> Plan:
+    """The plan of an effort level 1..10 for an architecture and a Lagrange multiplier."""
     steps, coarse = float(EFFORTS[effort].steps), 0.0
+    if SMALLER.get(EFFORTS[effort].model) == architecture:
+        steps *= SMALLER_STEPS
     if lam >= LAMBDA_EDGES[-1]:
-        if _architecture(effort, lam / spread) != EFFORTS[effort].model:
-            steps *= SMALLER_STEPS
         steps /= 1 + COARSE_SHARE / 4
         coarse = COARSE_SHARE * steps
     main = max(1, round(steps / CHUNK)) * CHUNK
@@ -92,19 +94,23 @@ def plan_for(effort: int, lam: float, spread: float = 1.0) -> Plan:
     )
 
 
-def model_index(effort: int, lam: float, spread: float = 1.0) -> int:
-    """The model for an effort level and a Lagrange multiplier.
+def architecture_for(effort: int, lam: float, bits: float) -> str:
+    """The architecture for an effort level and a Lagrange multiplier.
 
-    spread: pixels that share the networks, for each pixel of a picture as the edges were measured on; at
-        least 1.
+    bits: what all latents that share its networks are expected to take.
     """
-    rate = sum(lam >= edge for edge in LAMBDA_EDGES)
-    return MODELS[_architecture(effort, lam / spread)][rate]
-
-
-def _architecture(effort: int, lam: float) -> str:
     usual = EFFORTS[effort].model
-    return SMALLER.get(usual, usual) if lam >= LAMBDA_EDGES[-1] else usual
+    return SMALLER.get(usual, usual) if lam >= LAMBDA_EDGES[-1] and bits < SMALLER_BITS else usual
+
+
+def model_index(architecture: str, lam: float) -> int:
+    """The model of an architecture for a Lagrange multiplier."""
+    return MODELS[architecture][sum(lam >= edge for edge in LAMBDA_EDGES)]
+
+
+def architecture_of(index: int) -> str:
+    """The architecture of a model."""
+    return next(name for name, indices in MODELS.items() if index in indices)
 
 
 def lambda_of_quality(quality: float) -> float:

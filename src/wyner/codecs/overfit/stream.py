@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from ... import _native
 from .coarse import half_size
+from .expected import expected_bits
 from .model import Extras, Floats, Ints, Model, load_model
-from .schedule import Plan, grid_count, model_index, plan_for
+from .schedule import Plan, architecture_for, grid_count, model_index, plan_for
 from .weights import QuantisedWeights
 
 MAX_LATENT = 4095
@@ -71,8 +72,9 @@ class Picture:
 
     def means(self, effort: int, lam: float) -> tuple[Plan, Model]:
         """The plan and the model for an effort level and a Lagrange multiplier."""
-        grids = grid_count(self.width, self.height)
-        return plan_for(effort, lam), load_model(model_index(effort, lam), grids, self.extras)
+        architecture = architecture_for(effort, lam, expected_bits(self.image, lam))
+        model = load_model(model_index(architecture, lam), grid_count(self.width, self.height), self.extras)
+        return plan_for(effort, architecture, lam), model
 
     def fitter(self, model: Model, threads: int, seed: int) -> _native.Fitter:
         """A fitter at its beginning."""

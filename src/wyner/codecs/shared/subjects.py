@@ -10,13 +10,19 @@ import numpy as np
 
 from ... import _native
 from ..overfit.coarse import half_size
+from ..overfit.expected import expected_bits
 from ..overfit.model import MEAN_BITS, Ints, Model, load_model
-from ..overfit.schedule import CHUNK, Plan, grid_count, model_index, plan_for
+from ..overfit.schedule import (
+    CHUNK,
+    Plan,
+    architecture_for,
+    architecture_of,
+    grid_count,
+    model_index,
+    plan_for,
+)
 from ..overfit.stream import Coded, Picture, activation_bits, plane_bits
 from ..overfit.weights import QuantisedWeights
-
-SPREAD_PIXELS = 768 * 512
-"""Size of the pictures on which it was measured where a larger network pays."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +40,10 @@ class PictureSet:
 
     def means(self, effort: int, lam: float) -> tuple[Plan, Model]:
         """The plan and the model; a set may have a larger one than each picture by itself."""
-        spread = max(1.0, self.area / SPREAD_PIXELS)
+        bits = sum(expected_bits(p.image, lam) for p in self.pictures)
+        architecture = architecture_for(effort, lam, bits)
         grids = max(grid_count(p.width, p.height) for p in self.pictures)
-        return plan_for(effort, lam, spread), load_model(model_index(effort, lam, spread), grids)
+        return plan_for(effort, architecture, lam), load_model(model_index(architecture, lam), grids)
 
     def fitter(self, model: Model, threads: int, seed: int) -> _native.SetFitter:
         """A fitter at its beginning."""
@@ -96,8 +103,8 @@ class Member:
 
     def means(self, effort: int, lam: float) -> tuple[Plan, Model]:
         """The main phase of the effort's plan, as no other is gone through, and the model of the networks."""
-        plan = dataclasses.replace(plan_for(effort, lam), coarse_steps=0, network_steps=0)
-        return plan, self.model
+        plan = plan_for(effort, architecture_of(self.model.index), lam)
+        return dataclasses.replace(plan, coarse_steps=0, network_steps=0), self.model
 
     def fitter(self, model: Model, threads: int, seed: int) -> _native.Fitter:
         """A fitter with the networks."""
@@ -156,7 +163,7 @@ class OwnMember(Member):
             mean=(self.weights.params << (MEAN_BITS - steps)).astype(np.int32),
             scale=(16 * MEAN_BITS - 48 - 16 * steps).astype(np.int32),  # 32 with the steps as they are
         )
-        plan = plan_for(effort, lam)
+        plan = plan_for(effort, architecture_of(self.model.index), lam)
         main = max(1, round(self.pace.share * plan.steps / CHUNK)) * CHUNK
         return dataclasses.replace(plan, steps=main, coarse_steps=0, begin=self.pace.begin), model
 
