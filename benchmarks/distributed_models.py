@@ -76,7 +76,8 @@ def rates(name: str, model: torch.nn.Module, config: DistributedConfig, lefts: l
             seconds["decode"] += (time.process_time() - middle) / count
             for key, decoded in (("right", right), ("none", wyner.decode(data, threads=1))):
                 psnr[key] += metrics.psnr(metrics.mse(x.pixels, decoded.pixels), 255) / count
-            estimated += estimated_bits(model, x, levels[round(quality / 100 * (LEVELS - 1))])
+            multiple = 16 if config.model.prior == "factorised" else 64
+            estimated += estimated_bits(model, x, multiple, levels[round(quality / 100 * (LEVELS - 1))])
             latents = len(container.read(data).payload) - HASH_BYTES - 1
             real += 8 * latents
             lengths += 8 * len(container.varint(latents))
@@ -95,12 +96,10 @@ def rates(name: str, model: torch.nn.Module, config: DistributedConfig, lefts: l
 
 
 @torch.inference_mode()
-def estimated_bits(model: torch.nn.Module, x: wyner.Image, lam: float) -> float:
-    """Of the latents, by the network in training."""
-    padded = Padded(x.pixels, 64)
-    samples = torch.from_numpy(
-        padded.part(slice(0, -(-x.height // 16) * 16), slice(0, -(-x.width // 16) * 16))
-    )
+def estimated_bits(model: torch.nn.Module, x: wyner.Image, multiple: int, lam: float) -> float:
+    """Of the latents, by the network in training. multiple: of what its sides are padded to."""
+    padded = Padded(x.pixels, multiple)
+    samples = torch.from_numpy(padded.part(slice(0, padded.height), slice(0, padded.width)))
     return float(model.latents(model.g_a(samples[None] - 0.5), torch.tensor([lam]).float(), "round")[1][0])
 
 

@@ -75,7 +75,7 @@ def decode(
     if y is not None and side is not None and not side.named:
         rows, columns, middle = model.transforms.without_y(x_latent, lam)
         if not shows_the_same(middle, y.part(rows, slice(0, y.width)), columns.start):
-            warnings.warn("the side image shows something else: decoded without it", SideWarning, 2)
+            warnings.warn("the side image shows something else: decoded without it", SideWarning, 3)
             y = None
     out = np.empty((height, width, channels), np.uint8 if maxval == 255 else np.uint16)
     with model.transforms.threads(threads):
