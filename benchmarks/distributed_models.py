@@ -14,6 +14,7 @@ results/distributed_models.jsonl.
 from __future__ import annotations
 
 import argparse
+import copy
 import io as files
 import json
 import os
@@ -54,7 +55,8 @@ def unpack(runs: Path, folder: Path, note: str) -> dict[str, tuple[torch.nn.Modu
             model.load_state_dict({k: v.float() for k, v in state["model"].items()}, strict=False)
             about = {name: tables[name] for name in ("loss", "loop", "sources")}
             about |= {"steps": state["step"], "seconds": round(state["seconds"]), "note": note}
-            (folder / f"{run}.safetensors").write_bytes(side_model_file(model, config.model, about))
+            data = side_model_file(copy.deepcopy(model), config.model, about)
+            (folder / f"{run}.safetensors").write_bytes(data)
             found[run] = model, config
     return found
 

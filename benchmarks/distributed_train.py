@@ -54,9 +54,8 @@ def train_group(names: list[str], arguments: argparse.Namespace) -> None:
     cuda = arguments.device.startswith("cuda")
     streams = [torch.cuda.Stream() if cuda else None for _ in names]
     loops: list[Loop] = []
-    pairs = load_sources(
-        DistributedConfig.of(read_config("ndic", [])), Path(arguments.data)
-    )  # of all presets
+    of_all_presets = DistributedConfig.of(read_config("ndic", []))
+    pairs = load_sources(of_all_presets, Path(arguments.data))
     for name, stream in zip(names, streams, strict=True):
         preset, changes = RUNS[name]
         changes = [*changes, f"loop.minutes={arguments.minutes}", f"loop.batch={arguments.batch}"]
@@ -92,21 +91,24 @@ def pack(names: list[str], work: Path, to: Path) -> None:
         for name in names:
             for kept in ("config.json", LOG):
                 if (work / name / kept).exists():
-                    tar.add(work / name / kept, f"{name}/{kept}")
+                    add(tar, (work / name / kept).read_bytes(), f"{name}/{kept}")
             if (work / name / CHECKPOINT).exists():
-                add_weights(tar, work / name / CHECKPOINT, f"{name}/weights.pt")
+                add(tar, coding_weights(work / name / CHECKPOINT), f"{name}/weights.pt")
     part.rename(to)
 
 
-def add_weights(tar: tarfile.TarFile, checkpoint: Path, name: str) -> None:
+def coding_weights(checkpoint: Path) -> bytes:
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     kept = {k: v.half() for k, v in state["model"].items() if not k.startswith(TRAINING_ONLY)}
     data = io.BytesIO()
     torch.save({"step": state["step"], "seconds": state["seconds"], "model": kept}, data)
+    return data.getvalue()
+
+
+def add(tar: tarfile.TarFile, data: bytes, name: str) -> None:
     info = tarfile.TarInfo(name)
-    info.size = data.tell()
-    data.seek(0)
-    tar.addfile(info, data)
+    info.size = len(data)
+    tar.addfile(info, io.BytesIO(data))
 
 
 def main() -> None:
@@ -145,18 +147,23 @@ def supervise(groups: list[list[str]], arguments: argparse.Namespace) -> None:
     running = [start(k) for k in range(len(groups))]
     tries = [2] * len(groups)
     packed = time.monotonic()
-    while any(process.poll() is None for process in running):
+    while True:
         time.sleep(1)
         for k, process in enumerate(running):
             if process.poll() not in (None, 0) and tries[k] > 0:
                 tries[k] -= 1
                 running[k] = start(k)
+        if all(process.poll() is not None for process in running):
+            break
         if time.monotonic() - packed > PACK_SECONDS:
             for k, names in enumerate(groups):
                 pack(names, work, out / f"runs_{k}.tar")
             packed = time.monotonic()
     for k, names in enumerate(groups):
         pack(names, work, out / f"runs_{k}.tar")
+    failed = [",".join(names) for names, process in zip(groups, running, strict=True) if process.returncode]
+    if failed:
+        sys.exit(f"these failed: {' '.join(failed)}")
 
 
 if __name__ == "__main__":

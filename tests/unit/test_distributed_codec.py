@@ -96,6 +96,29 @@ def test_warnings_tell_of_no_y_and_of_another(ndic):
         assert np.array_equal(decode(encode(x), side=y), none)
 
 
+def test_what_is_looked_at_is_the_picture_without_y(ndic, monkeypatch):
+    """And the answer decides, for a y that the file does not name."""
+    x, y = pair(128, 192)
+    seen = []
+
+    def look(middle, given, left):
+        seen.append((middle, given, left))
+        return answer
+
+    monkeypatch.setattr(distributed, "shows_the_same", look)
+    data, named = encode(x), encode(x, side=y)
+    with pytest.warns(SideWarning, match="without a side image"):
+        none = decode(data)
+    answer = True
+    assert np.array_equal(decode(data, side=y), decode(named, side=y)) and len(seen) == 1
+    [(middle, given, left)] = seen
+    assert np.abs(middle.transpose(1, 2, 0).clip(0, 1) * 255 - none).max() <= 0.5
+    assert left == 0 and np.allclose(given.transpose(1, 2, 0) * 255, y)
+    answer = False
+    with pytest.warns(SideWarning, match="shows something else"):
+        assert np.array_equal(decode(data, side=y), none)
+
+
 def test_errors(ndic):
     x, y = pair()
     data = encode(x)

@@ -45,6 +45,13 @@ def test_small_pictures_are_given_the_benefit_of_the_doubt():
     assert shows_the_same(x[:, :1, :1], y[:, :1, :1], 0)
 
 
-def test_a_flat_picture_has_no_margin():
+def test_where_rows_are_alike_there_is_no_telling():
     _, y = views(1)
-    assert abs(row_margin(np.full_like(y, 0.5), y, 0)) < 1e-6
+    for flat in (np.full_like(y, 0.5), np.broadcast_to(scene(2)[:, :1, :256], y.shape)):
+        assert abs(row_margin(flat, y, 0)) < 0.05 and shows_the_same(flat, y, 0)
+
+
+def test_displacements_go_with_the_width_of_y():
+    whole = scene(5, 128, 900)
+    x, y = ndimage.gaussian_filter(whole[:, :, 300:500], (0, 2, 2)), whole[:, :, 90:]
+    assert row_margin(x, y, 300) > 0.2  # 90 columns away, where a sixth of x has 33

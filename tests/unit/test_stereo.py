@@ -131,6 +131,22 @@ def test_a_wrong_y_is_that_of_another_sample():
     assert torch.equal(wrong.batch(draw())[0], crops.batch(draw())[0])
 
 
+def test_x_and_y_get_brighter_together():
+    even = torch.full((6, 20, 30), 100, dtype=torch.uint8)
+    x, y = PairCrops([[even]], (8, 16), "cpu", jitter=0.5).batch(draw())
+    gains = x[:, :, 0, 0] * 255 / 100
+    assert torch.equal(x, y) and torch.equal(x, x[:, :, :1, :1].expand_as(x))
+    assert gains.min() >= 2**-0.625 and gains.max() <= 2**0.625 and gains.std() > 0.05
+    bright = torch.full((6, 20, 30), 250, dtype=torch.uint8)
+    assert PairCrops([[bright]], (8, 16), "cpu", jitter=2.0).batch(draw())[0].max() == 1
+
+
+def test_a_pair_that_counts_often_is_kept_once():
+    pairs = noise_pairs()
+    once, often = PairCrops(pairs, (8, 16), "cpu"), PairCrops(5 * pairs, (8, 16), "cpu")
+    assert torch.equal(once.samples, often.samples) and often.shapes == 5 * once.shapes
+
+
 def test_pictures_smaller_than_a_crop_are_refused():
     with pytest.raises(UsageError, match="smaller than the crop"):
         PairCrops(noise_pairs(), (8, 31), "cpu")

@@ -83,6 +83,34 @@ def test_a_training_can_begin_with_the_weights_of_another(tmp_path):
     assert second.step == 0 and torch.equal(model.weight, first.model.weight)
 
 
+def test_trainings_take_turns(tmp_path):
+    alone, turns = make_loop(tmp_path / "alone"), [make_loop(tmp_path / name) for name in "ab"]
+    alone.run()
+    for loop in turns:
+        loop.begin()
+    while any([loop.advance() for loop in turns]):
+        pass
+    for loop in turns:
+        assert torch.equal(loop.model.weight, alone.model.weight)
+        assert losses(loop.folder) == losses(tmp_path / "alone")
+
+
+def test_a_checkpoint_of_a_gpu_goes_on_elsewhere(tmp_path):
+    whole = make_loop(tmp_path / "whole")
+    whole.run()
+    make_loop(tmp_path / "moved", steps=3).run()
+    state = torch.load(tmp_path / "moved" / CHECKPOINT, weights_only=True)
+    for group in state["optimisers"][0]["param_groups"]:
+        group |= {"lr": torch.tensor(0.1), "capturable": True, "fused": True}
+    torch.save(state, tmp_path / "moved" / CHECKPOINT)
+    moved = make_loop(tmp_path / "moved")
+    assert moved.step == 3
+    moved.run()
+    # The rates of the first three steps were those of a shorter training.
+    assert losses(tmp_path / "moved")[0] == losses(tmp_path / "whole")[0]
+    assert all(isinstance(group["lr"], float) for group in moved.optimisers[0].param_groups)
+
+
 def test_tensorboard_sees_each_step_of_an_interrupted_training_once(tmp_path):
     events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
 

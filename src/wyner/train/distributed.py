@@ -150,7 +150,8 @@ def make_loop(
     model = make_model(config.model).to(place)
     if place.type == "cuda":
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    pairs = pairs or load_sources(config, root)
+    if pairs is None:
+        pairs = load_sources(config, root)
     loss = config.loss
     crops = PairCrops(
         pairs, loss.crop, place, wrong=loss.wrong, without=loss.without, jitter=loss.jitter

@@ -95,9 +95,12 @@ Measure = Callable[[], dict[str, float]]
 
 def join_ranks(device: str) -> torch.device:
     """The device of this process: under torchrun, one of a group that is formed here."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return torch.device(device)
     cuda = device.startswith("cuda")
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        place = torch.device(device)
+        if cuda and place.index is not None:
+            torch.cuda.set_device(place)  # where steps are recorded
+        return place
     if not dist.is_initialized():
         # The first optimiser imports this, and it keeps a group that is there by then: the group's threads
         # would live on, and end the process if they free a tensor once the interpreter is gone.
@@ -135,9 +138,9 @@ class Loop:
             raise UsageError(f"a batch of {settings.batch} cannot be shared by {self.ranks} processes")
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.device = self.parameters[0].device
+        self.recorded = record and self.device.type == "cuda" and self.ranks == 1
+        self._update_by = Recorded(self._update) if self.recorded else self._update
         self.optimisers = self._optimisers()
-        recorded = record and self.device.type == "cuda" and self.ranks == 1
-        self._update_by = Recorded(self._update) if recorded else self._update
         self.step, self.seconds = 0, 0.0
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / CHECKPOINT).exists():
@@ -159,7 +162,7 @@ class Loop:
             pass
 
     def begin(self) -> None:
-        """Before the first ``advance``: the clock starts here."""
+        """To be called before the first ``advance``: the clock starts here."""
         self._begun, self._kept = time.monotonic() - self.seconds, time.monotonic()
         self._sums: dict[str, Tensor] = {}
         self._logged = self.step
@@ -225,12 +228,13 @@ class Loop:
 
     def _fit_to_device(self, optimiser: torch.optim.Optimizer) -> None:
         """What of an optimiser, or of a checkpoint of one, is not of the training but of the device."""
-        cuda = self.device.type == "cuda"
         for group in optimiser.param_groups:
             # A recorded step reads its learning rate from the device.
-            group["lr"] = torch.zeros((), device=self.device) if cuda else float(group["lr"])
+            rate = float(group["lr"])
+            group["lr"] = torch.full((), rate, device=self.device) if self.recorded else rate
             if "fused" in group:
-                group["fused"], group["foreach"], group["capturable"] = (cuda or None), None, cuda
+                group["fused"] = True if self.device.type == "cuda" else None
+                group["foreach"], group["capturable"] = None, self.recorded
 
     def _load(self, path: Path, resume: bool) -> None:
         state = torch.load(path, map_location=self.device, weights_only=True)

@@ -18,9 +18,10 @@ class Recorded:
     """``step`` without the cost of launching its kernels one by one.
 
     The first calls run it as it is, on the stream of the caller. Then one call is recorded; that one and all
-    that follow copy their inputs to where the recorded kernels read, and repeat these. Inputs must keep their
-    shapes. What is returned is overwritten by the next call. Random numbers are those of PyTorch's generator
-    as it stands at each call. Only for steps that never look at values of tensors.
+    that follow copy their inputs to where the recorded kernels read, and repeat these. There must be inputs,
+    which keep their shapes. What is returned is overwritten by the next call. Random numbers are those of
+    PyTorch's generator as it stands at each call; where graphs run at the same time, of the last call. Only
+    for steps that never look at values of tensors.
     """
 
     def __init__(self, step: Step) -> None:
@@ -39,7 +40,8 @@ class Recorded:
             self.inputs = tuple(value.clone() for value in inputs)
             graph = torch.cuda.CUDAGraph()
             # A stream of its own: libraries have a workspace for each, and graphs may run at the same time.
-            with torch.cuda.graph(graph, stream=torch.cuda.Stream(), capture_error_mode="thread_local"):
+            stream = torch.cuda.Stream(inputs[0].device)
+            with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
                 self.outputs = self.step(self.inputs)
             self.graph = graph
         for place, value in zip(self.inputs, inputs, strict=True):

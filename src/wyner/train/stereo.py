@@ -174,10 +174,13 @@ class PairCrops:
         """
         if any(v.shape[1] < size[0] or v.shape[2] < size[1] for versions in pairs for v in versions):
             raise UsageError(f"a picture is smaller than the crop of {size[0]}x{size[1]}")
-        everything = [version for versions in pairs for version in versions]
-        starts = iter(np.cumsum([0, *(version.numel() for version in everything)]).tolist())
-        self.shapes = [[(next(starts), *version.shape[1:]) for version in versions] for versions in pairs]
-        self.samples = torch.cat([version.flatten() for version in everything]).to(device)
+        distinct = {id(version): version for versions in pairs for version in versions}  # some count often
+        ends = np.cumsum([version.numel() for version in distinct.values()]).tolist()
+        starts = dict(zip(distinct, [0, *ends], strict=False))
+        self.shapes = [[(starts[id(v)], *v.shape[1:]) for v in versions] for versions in pairs]
+        self.samples = torch.empty(ends[-1], dtype=torch.uint8, device=device)
+        for start, version in zip(starts.values(), distinct.values(), strict=True):
+            self.samples[start : start + version.numel()] = version.flatten().to(device)
         self.size, self.wrong, self.without, self.jitter = size, wrong, without, jitter
         self.rows, self.columns = (torch.arange(side, device=device) for side in size)
 

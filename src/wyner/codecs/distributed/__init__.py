@@ -72,13 +72,13 @@ def decode(
     lam = float(level_lambdas(model.lambda_range)[level])
     x_latent = latents * (model.inverse[level] / 256)[:, None, None]
     y = None if side is None else pictures.Padded(side.pixels, model.card.multiple)
-    if y is not None and side is not None and not side.named:
-        rows, columns, middle = model.transforms.without_y(x_latent, lam)
-        if not shows_the_same(middle, y.part(rows, slice(0, y.width)), columns.start):
-            warnings.warn("the side image shows something else: decoded without it", SideWarning, 3)
-            y = None
     out = np.empty((height, width, channels), np.uint8 if maxval == 255 else np.uint16)
     with model.transforms.threads(threads):
+        if y is not None and side is not None and not side.named:
+            rows, columns, middle = model.transforms.without_y(x_latent, lam)
+            if not shows_the_same(middle, y.part(rows, slice(0, y.width)), columns.start):
+                warnings.warn("the side image shows something else: decoded without it", SideWarning, 3)
+                y = None
         for rows, columns, samples in model.transforms.reconstruct(x_latent, y, lam):
             pictures.place(out, rows, columns, samples)
     return out

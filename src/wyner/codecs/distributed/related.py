@@ -19,11 +19,13 @@ AREA = 16_384
 BLOCK = (8, 16)
 BLUR = 9
 """Side of the box whose twofold mean is taken off."""
-REACH = 6
-"""How far blocks are looked for across: the width over this, either way."""
+REACH, MOST_REACH = 6, 128
+"""How far blocks are looked for across: the width of y over this, either way, and at most so many pixels."""
 SAME_ROWS, OTHER_ROWS = (-1, 0, 1), (-10, -7, -4, 4, 7, 10)
-LEAST = 0.08
+LEAST = 0.07
 """How much better blocks of a pair match in the same rows, as correlations; see docs/decisions/0014."""
+TELLING = 0.25
+"""As much with itself at least has a picture whose rows can be told apart."""
 FEWEST_BLOCKS = 12
 """With fewer there is no telling."""
 
@@ -35,30 +37,33 @@ def shows_the_same(x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], left:
     ``left``. Samples about in 0..1.
     """
     margin = row_margin(x, y, left)
-    return margin is None or margin >= LEAST
+    if margin is None or margin >= LEAST:
+        return True
+    return (row_margin(x, x, 0) or 0.0) < TELLING
 
 
 def row_margin(x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], left: int) -> float | None:
     """Mean correlation, -1..1, of blocks of x with the best of y in the same rows, less that in other rows.
 
-    Blocks count by their contrast. None where x has too few. Arguments as of ``shows_the_same``.
+    Blocks count by their contrast. About 0 where the rows of x are alike; None where it has too few blocks.
+    Arguments as of ``shows_the_same``.
     """
     factor = max(2, math.ceil(math.sqrt(x[0].size / AREA)))
     rows, columns = (side // factor // block * block for side, block in zip(x.shape[1:], BLOCK, strict=True))
     if rows * columns < FEWEST_BLOCKS * math.prod(BLOCK):
         return None
-    reach = columns // REACH
-    first = left % factor  # so that x's first column begins a pixel of both
-    small_x, small_y = _small(x, factor)[:rows, :columns], _small(y[:, :, first:], factor)
-    above, before = max(OTHER_ROWS), reach - left // factor
-    padded = np.pad(small_y, ((above, above), (max(before, 0), columns + reach)))
-    start = max(-before, 0)
+    reach = min(y.shape[2] // factor // REACH, MOST_REACH)
+    first = max(left - reach * factor, left % factor)  # so that x's first column begins a pixel of both
+    seen = y[:, :, first : left + (columns + reach) * factor]
+    small_x, small_y = _small(x, factor)[:rows, :columns], _small(seen, factor)
+    above, before = max(OTHER_ROWS), reach - (left - first) // factor
+    padded = np.pad(small_y, ((above, above), (before, columns + reach)))
     contrast = np.sqrt(_block_sums(small_x**2))
 
     def match(down: int) -> float:
         best = np.full(contrast.shape, -1.0)
         for across in range(2 * reach + 1):
-            there = padded[above + down :, start + across :][:rows, :columns]
+            there = padded[above + down :, across:][:rows, :columns]
             norms = contrast * np.sqrt(_block_sums(there**2)) + 1e-9
             np.maximum(best, _block_sums(small_x * there) / norms, out=best)
         return float((best * contrast).sum() / (contrast.sum() + 1e-9))

@@ -109,8 +109,9 @@ def model_index(architecture: str, lam: float) -> int:
 
 
 def architecture_of(index: int) -> str:
-    """The architecture of a model."""
-    return next(name for name, indices in MODELS.items() if index in indices)
+    """The architecture of a model. Raises ValueError for an index that none has."""
+    [name] = (name for name, indices in MODELS.items() if index in indices)
+    return name
 
 
 def lambda_of_quality(quality: float) -> float:
