@@ -4,8 +4,8 @@
 
 Rates here are the network's own estimates and no files: `wyner decode` does not use a picture that shows
 something else. For each model, from a tar of benchmarks/distributed_train.py, a line of JSON with the mean
-PSNR in dB over the test pairs of $WYNER_DATA/stereo/kitti2012_128x256, at six lambdas, with the right y, that of the
-next pair and a grey one. Kept as results/distributed_wrong.jsonl.
+PSNR in dB over the test pairs of $WYNER_DATA/stereo/kitti2012_128x256, at six lambdas, with the right y, that
+of the next pair and a grey one. Kept as results/distributed_wrong.jsonl.
 """
 
 from __future__ import annotations
