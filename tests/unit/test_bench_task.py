@@ -1,7 +1,12 @@
 """One task: the record agrees with the file that was kept, and failures are one line."""
 
 import dataclasses
+import hashlib
 import json
+import os
+import platform
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -11,7 +16,7 @@ from bench_sample import picture
 from PIL import Image as PilImage
 
 from wyner import io
-from wyner.bench import measure, registry
+from wyner.bench import measure, registry, task
 from wyner.bench.codec import Codec
 from wyner.bench.experiment import parse
 from wyner.bench.plan import make_plan
@@ -210,3 +215,19 @@ def test_no_half_file_is_ever_seen(tmp_path, codecs, monkeypatch):
     monkeypatch.setattr(Path, "write_bytes", full)
     assert run_task(task)["error"].endswith("No space left on device")
     assert not [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there is no harmless signal to ask with")
+def test_what_a_killed_run_was_writing_goes(tmp_path):
+    """And what another process is writing stays."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    path = tmp_path / "a[1].jpg"
+    made = task._write_whole(path, b"first")
+    assert [p.name for p in tmp_path.iterdir()] == ["a[1].jpg"] and made == path
+    node = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+    for process in (ended.pid, os.getppid()):
+        (tmp_path / f".a[1].jpg.{node}.{process}.part").write_bytes(b"half")
+    task._write_whole(path, b"second")
+    assert path.read_bytes() == b"second"
+    assert [p.name for p in tmp_path.glob(".*")] == [f".a[1].jpg.{node}.{os.getppid()}.part"]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import glob
+import hashlib
 import os
+import platform
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -274,13 +277,30 @@ def _write_side(path: Path, side: bytes) -> Path:
 
 
 def _write_whole(path: Path, data: bytes) -> Path:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    node = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+    for orphan in path.parent.glob(f".{glob.escape(path.name)}.{node}.[0-9]*.part"):
+        if not _alive(int(orphan.name.split(".")[-2])):  # of a run that was killed
+            orphan.unlink(missing_ok=True)
+    part = path.with_name(f".{path.name}.{node}.{os.getpid()}.part")
     try:
         part.write_bytes(data)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
     return path
+
+
+def _alive(process: int) -> bool:
+    """Whether a process of this machine may still run."""
+    if os.name != "posix":
+        return True  # there is no harmless signal to ask with
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _like(decoded: Pixels, original: Pixels) -> Pixels:
