@@ -7,6 +7,7 @@ from scipy.fft import dctn
 from wyner.codecs.overfit.expected import expected_bits
 from wyner.codecs.overfit.schedule import (
     EFFORTS,
+    LONG_STEPS,
     MODELS,
     SMALLER_BITS,
     architecture_for,
@@ -45,9 +46,11 @@ def test_bits_of_any_picture():
 
 
 def test_few_bits_at_low_rates_take_a_smaller_network_and_more_steps():
-    assert architecture_for(5, 0.005, SMALLER_BITS - 1) == "medium"
-    assert architecture_for(5, 0.005, SMALLER_BITS) == architecture_for(5, 0.003, 1) == "large"
-    assert architecture_for(2, 1e-3, 1e9) == "medium"
+    assert architecture_for(5, 0.005, lambda: SMALLER_BITS - 1) == "medium"
+    assert (
+        architecture_for(5, 0.005, lambda: SMALLER_BITS) == architecture_for(5, 0.003, lambda: 1) == "large"
+    )
+    assert architecture_for(2, 1e-3, lambda: 1e9) == "medium"
     assert plan_for(5, "medium", 1e-3).steps == 1.6 * plan_for(5, "large", 1e-3).steps
     assert plan_for(2, "medium", 1e-3).steps == EFFORTS[2].steps
 
@@ -56,6 +59,13 @@ def test_a_start_at_half_the_size_takes_its_steps_from_the_rest():
     whole, split = plan_for(5, "medium", 0.0039), plan_for(5, "medium", 0.0041)
     assert whole.coarse_steps == 0 < split.coarse_steps
     assert split.steps + split.coarse_steps / 4 == pytest.approx(whole.steps, rel=0.01)
+
+
+def test_long_fits_begin_less_hot_and_end_slower():
+    short, long = plan_for(4, "large", 1e-3), plan_for(5, "large", 1e-3)
+    assert short.steps < LONG_STEPS <= long.steps
+    assert long.anneal(0)[0] < short.anneal(0)[0] and long.anneal(1) == short.anneal(1)
+    assert long.cosine(0) == short.cosine(0) == 1 and long.cosine(1) < short.cosine(1)
 
 
 def test_models_have_an_architecture():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 CHUNK = 20
@@ -17,6 +18,8 @@ SMALLER_BITS = 96_000
 """Of latents, from which on they save more even there (decision 19)."""
 SMALLER_STEPS = 1.6
 """How many times as many steps that takes in the same time."""
+LONG_STEPS = 4000
+"""Of the main phase, from which on a fit begins less hot and ends slower (decision 20)."""
 COARSE_SHARE = 0.65
 """Steps at half the size, above the last edge, for each step of the main phase; one costs a quarter."""
 
@@ -85,22 +88,27 @@ def plan_for(effort: int, architecture: str, lam: float) -> Plan:
         steps /= 1 + COARSE_SHARE / 4
         coarse = COARSE_SHARE * steps
     main = max(1, round(steps / CHUNK)) * CHUNK
+    long = main >= LONG_STEPS
     return Plan(
         main,
         network_steps=max(CHUNK, main // 20),
         closing_steps=max(2 * CHUNK, main // 10),
         probes=min(300, 30 + main // 20),
         coarse_steps=round(coarse / CHUNK) * CHUNK,
+        lr_end=0.001 if long else 0.02,
+        temperature=(0.35 if long else 0.45, 0.05),
     )
 
 
-def architecture_for(effort: int, lam: float, bits: float) -> str:
+def architecture_for(effort: int, lam: float, bits: Callable[[], float]) -> str:
     """The architecture for an effort level and a Lagrange multiplier.
 
-    bits: what all latents that share its networks are expected to take.
+    bits: what all latents that share its networks are expected to take; called where it matters.
     """
     usual = EFFORTS[effort].model
-    return SMALLER.get(usual, usual) if lam >= LAMBDA_EDGES[-1] and bits < SMALLER_BITS else usual
+    if usual in SMALLER and lam >= LAMBDA_EDGES[-1] and bits() < SMALLER_BITS:
+        return SMALLER[usual]
+    return usual
 
 
 def model_index(architecture: str, lam: float) -> int:

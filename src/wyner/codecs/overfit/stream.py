@@ -72,8 +72,11 @@ class Picture:
 
     def means(self, effort: int, lam: float) -> tuple[Plan, Model]:
         """The plan and the model for an effort level and a Lagrange multiplier."""
-        # With a side picture less is coded, and nobody knows how much.
-        bits = 0.0 if self.side is not None else expected_bits(self.image, lam)
+
+        def bits() -> float:
+            # With a side picture less is coded, and nobody knows how much.
+            return 0.0 if self.side is not None else expected_bits(self.image, lam)
+
         architecture = architecture_for(effort, lam, bits)
         model = load_model(model_index(architecture, lam), grid_count(self.width, self.height), self.extras)
         return plan_for(effort, architecture, lam), model

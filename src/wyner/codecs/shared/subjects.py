@@ -40,7 +40,10 @@ class PictureSet:
 
     def means(self, effort: int, lam: float) -> tuple[Plan, Model]:
         """The plan and the model; a set may have a larger one than each picture by itself."""
-        bits = sum(expected_bits(p.image, lam) for p in self.pictures)
+
+        def bits() -> float:
+            return sum(expected_bits(p.image, lam) for p in self.pictures)
+
         architecture = architecture_for(effort, lam, bits)
         grids = max(grid_count(p.width, p.height) for p in self.pictures)
         return plan_for(effort, architecture, lam), load_model(model_index(architecture, lam), grids)
