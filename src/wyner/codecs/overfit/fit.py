@@ -23,7 +23,7 @@ from ..base import Progress, ProgressCallback, Settings
 from .coarse import Fitter, fit_half_size
 from .goal import Goal, psnr_db, steered
 from .model import Floats, Ints, Model, load_model
-from .schedule import CHUNK, Plan
+from .schedule import CHUNK, Plan, steerable
 from .stream import Coded, round_latents
 from .weights import QuantisedWeights, network_bits, quantise_weights
 
@@ -100,6 +100,8 @@ class _Fit:
     def begin(self) -> None:
         """A fresh fitter with the plan and the model for the present multiplier."""
         self.plan, self.model = self.subject.means(self.settings.effort, self.lam)
+        if self.goal.lam is None:
+            self.plan = steerable(self.plan)
         self.fitter = self.subject.fitter(self.model, self.threads, self.settings.seed)
         self.weigh_networks()
 

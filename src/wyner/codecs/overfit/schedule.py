@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 CHUNK = 20
 """Steps between two looks at progress and targets; settings are constant within a chunk."""
@@ -88,16 +88,19 @@ def plan_for(effort: int, architecture: str, lam: float) -> Plan:
         steps /= 1 + COARSE_SHARE / 4
         coarse = COARSE_SHARE * steps
     main = max(1, round(steps / CHUNK)) * CHUNK
-    long = main >= LONG_STEPS
-    return Plan(
+    plan = Plan(
         main,
         network_steps=max(CHUNK, main // 20),
         closing_steps=max(2 * CHUNK, main // 10),
         probes=min(300, 30 + main // 20),
         coarse_steps=round(coarse / CHUNK) * CHUNK,
-        lr_end=0.001 if long else 0.02,
-        temperature=(0.35 if long else 0.45, 0.05),
     )
+    return plan if main < LONG_STEPS else replace(plan, lr_end=0.001, temperature=(0.35, 0.05))
+
+
+def steerable(plan: Plan) -> Plan:
+    """The plan with the course of short fits, in which latents can follow a multiplier that moves."""
+    return replace(plan, lr_end=Plan.lr_end, temperature=Plan.temperature)
 
 
 def architecture_for(effort: int, lam: float, bits: Callable[[], float]) -> str:
