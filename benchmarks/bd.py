@@ -2,6 +2,7 @@
 
     python benchmarks/bd.py                        # every wyner setting against every reference
     python benchmarks/bd.py --test jpegxl_e9       # any other recorded codec
+    python benchmarks/bd.py --points               # each file against the reference at its PSNR, too
     python benchmarks/bd.py --plot rd.png          # a plot as well (needs matplotlib)
 
 BD-rates are those of wyner.bench.bd (needs the extra `bench`): per image, over the PSNR that both curves
@@ -106,6 +107,18 @@ def show(result: dict[str, Any]) -> None:
         print(f"    {image}       -    {why}")
 
 
+def show_points(curves: Curves, test: str, reference: str, images: list[str], method: str) -> None:
+    """How many more bits each file takes than the reference at the PSNR of the file."""
+    for image in images:
+        files, curve = curves.get(test, {}).get(image), curves.get(reference, {}).get(image)
+        if files is None or curve is None:
+            continue
+        for rate, quality in zip(files.rate, files.quality, strict=True):
+            other = bd.rate_at(curve, quality, method=method)
+            more = "      -  " if other is None else f"{100 * (rate / other - 1):+7.2f} %"
+            print(f"    {image} {rate:.4f} bpp {quality:.2f} dB  {more}")
+
+
 def plot(curves: Curves, names: list[str], images: list[str], path: Path) -> None:
     """One panel per image: PSNR over rate, rate logarithmic."""
     import matplotlib
@@ -140,6 +153,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--images", nargs="+", default=list(IMAGES))
     parser.add_argument("--anchors", type=Path, default=default_anchors())
     parser.add_argument("--method", choices=bd.METHODS, default="pchip")
+    parser.add_argument("--points", action="store_true", help="also print each file against the curve")
     parser.add_argument("--json", type=Path, help="also write all results here")
     parser.add_argument("--plot", type=Path, help="also draw the curves into this picture")
     return parser.parse_args()
@@ -153,6 +167,8 @@ def main() -> None:
     results = [compare(curves, t, r, args.images, args.method) for t, r in pairs]
     for result in results:
         show(result)
+        if args.points:
+            show_points(curves, result["test"], result["reference"], args.images, args.method)
     if args.json:
         args.json.write_text(json.dumps(results, indent=1) + "\n")
     if args.plot:

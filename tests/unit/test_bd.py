@@ -81,6 +81,27 @@ def test_exchanging_the_codecs_inverts_the_factor(method: str, seed: int, other:
     assert (there.low, there.high) == (back.low, back.high)
 
 
+@methods
+@settings(deadline=None)
+@given(seed=seeds, place=st.floats(0, 1))
+def test_the_rate_at_a_quality_lies_on_the_curve(method: str, seed: int, place: float) -> None:
+    straight = Curve.of([(math.exp(q / 10), q) for q in (20.0, 26.0, 33.0, 40.0)])
+    at = 20 + 20 * place
+    assert bd.rate_at(straight, at, method=method) == pytest.approx(math.exp(at / 10))
+    mirrored = Curve.of([(math.exp(q / 10), -q) for q in (20.0, 26.0, 33.0, 40.0)], lower_is_better=True)
+    assert bd.rate_at(mirrored, -at, method=method) == pytest.approx(math.exp(at / 10))
+    bent = curve(seed)
+    for rate, quality in zip(bent.rate, bent.quality, strict=True):
+        assert bd.rate_at(bent, quality, method=method) == pytest.approx(rate)
+
+
+def test_no_rate_beyond_the_curve() -> None:
+    bent = curve(0)
+    assert bd.rate_at(bent, bent.quality[0] - 1e-6) is None
+    assert bd.rate_at(bent, bent.quality[-1] + 1e-6) is None
+    assert bd.rate_at(Curve.of([(1.0, 30.0)]), 30.0) is None
+
+
 @settings(deadline=None)
 @given(seed=seeds)
 def test_lower_is_better_mirrors_the_quality(seed: int) -> None:
@@ -249,6 +270,7 @@ def test_the_script_on_published_points(tmp_path: Path) -> None:
     for name in ("kodak_lossy_per_image.csv", "kodak_classical_per_image.csv"):
         (tmp_path / name).write_text("\n".join(rows) + "\n")
     options = ["--test", "two", "--reference", "one", "--anchors", tmp_path, "--json", tmp_path / "out.json"]
+    options += ["--points"]
     done = subprocess.run(
         [sys.executable, BENCHMARKS / "bd.py", *options, "--images", *(f"i{k}" for k in range(7))],
         capture_output=True, text=True,
@@ -256,6 +278,8 @@ def test_the_script_on_published_points(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "two against one: -10.00 % [-10.00, -10.00] over 6 images" in done.stdout
     assert "i6       -    missing" in done.stdout
+    rate, quality = points(3)[2]
+    assert f"i3 {0.9 * rate:.4f} bpp {quality:.2f} dB   -10.00 %" in done.stdout
     (result,) = json.loads((tmp_path / "out.json").read_text())
     assert result["images"]["i3"]["bd_rate"] == -10
     assert result["images"]["i3"]["psnr"] == pytest.approx([points(3)[0][1], points(3)[-1][1]], abs=1e-3)

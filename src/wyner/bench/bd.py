@@ -139,6 +139,17 @@ def bd_rate(reference: Curve, test: Curve, *, method: str = "pchip", min_overlap
     )
 
 
+def rate_at(curve: Curve, quality: float, *, method: str = "pchip") -> float | None:
+    """Rate at which ``curve`` reaches ``quality``, None where it does not; nothing is extrapolated.
+
+    quality: in units of the metric, not negated. Raises UsageError and UnavailableError as ``bd_rate`` does.
+    """
+    at = -quality if curve.lower_is_better else quality
+    if len(curve.rate) < 2 or not curve.quality[0] <= at <= curve.quality[-1]:
+        return None
+    return math.exp(float(_log_rate(curve, method)(at)))
+
+
 def _log_rate(curve: Curve, method: str) -> Any:
     """SciPy's piecewise polynomial of log rate over quality, kept with the curve."""
     if method in curve._fits:
