@@ -166,7 +166,8 @@ void bind_set(nb::module_& m) {
       .def("gradients", &gradients, "lam"_a,
            "Loss and gradients of all images, latents taken as they are: dict(loss, mse, grid_bits, params).")
       .def("run", &run<SetFitter>, "steps"_a, "lr_latents"_a, "lr_params"_a, "temperature"_a, "noise"_a, "lam"_a,
-           "hard"_a = false, "weight_rate"_a = 1.0f, "As Fitter.run: means of (mse, latent bits of all images).");
+           "hard"_a = false, "weight_rate"_a = 1.0f, "thin"_a = 1,
+           "As Fitter.run: means of (mse, latent bits of all images).");
   m.def("set_decode", &set_decode, "networks"_a, "payload"_a, "width"_a, "height"_a, "channels"_a, "maxval"_a,
         "threads"_a = 1, "A picture of a set, as overfit_decode returns it. Raises CorruptError or UnsupportedError.");
   m.def("set_inspect", &set_inspect, "networks"_a, "payload"_a, "width"_a, "height"_a,

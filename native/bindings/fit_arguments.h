@@ -64,8 +64,9 @@ void set_params(AnyFitter& self, const Vector& values) {
 
 template <class AnyFitter>
 nb::tuple run(AnyFitter& self, int steps, float lr_latents, float lr_params, float temperature, float noise, float lam,
-              bool hard, float weight_rate) {
-  const wyner::FitStep s{lr_latents, lr_params, hard ? 0.0f : temperature, noise, lam, weight_rate};
+              bool hard, float weight_rate, int thin) {
+  if (thin < 1) throw std::invalid_argument("thin must be at least 1");
+  const wyner::FitStep s{lr_latents, lr_params, hard ? 0.0f : temperature, noise, lam, weight_rate, thin};
   double mse = 0, bits = 0;
   {
     nb::gil_scoped_release release;

@@ -166,30 +166,37 @@ struct Arm {
     }
   }
 
-  void backward() {
+  // counts: whether to the gradients of the weights, too.
+  void backward(bool counts) {
     Weights<S, F, N, E>& w = weights;
     const BlockView<N + 2> one = view(h1), out = view(h1, N);
     const BlockView<N> two = view(h2);
-    outer<N, 2>(out, two, kPhases, w.gwo);
-    outer<I, 2>(out, inputs(), kPhases, w.gwl);
+    if (counts) {
+      outer<N, 2>(out, two, kPhases, w.gwo);
+      outer<I, 2>(out, inputs(), kPhases, w.gwl);
+    }
     dense<2, N>(w.wo_back, out, kPhases, no_bias(), relu_gradient_over(two));
-    bias_sum<N>(two, kPhases, w.gb2);
-    outer<N, N>(two, one, kPhases, w.gw2);
+    if (counts) {
+      bias_sum<N>(two, kPhases, w.gb2);
+      outer<N, N>(two, one, kPhases, w.gw2);
+    }
     dense<N, N>(w.w2_back, two, kPhases, no_bias(), relu_gradient_over(one));
-    outer<I, N>(one, inputs(), kPhases, w.gw1);
+    if (counts) outer<I, N>(one, inputs(), kPhases, w.gw1);
     dense<N + 2, S>(w.neighbours_back, one, kPhases, no_bias(), [this](int c, int phase, int p, V v) {
       store(dx.neighbour(phase, c) + p * kLanes, v);
     });
   }
 
-  void backward_features(const ArmTask& t, int y, int x0) {
+  void backward_features(const ArmTask& t, int y, int x0, bool counts) {
     Block total[N + 2];
     for (int o = 0; o < N + 2; ++o)
       for (int p = 0; p < kVecs; ++p) total[o][p] = (h1[0][o][p] + h1[1][o][p]) + (h1[2][o][p] + h1[3][o][p]);
     const BlockView<N + 2> sums = view(&total);
-    bias_sum<N + 2>(sums, 1, weights.gb1);
-    outer<F, N>(sums, features, 1, weights.gfeatures);
-    outer<F, 2>(view(&total, N), features, 1, weights.gfeatures + N * F);
+    if (counts) {
+      bias_sum<N + 2>(sums, 1, weights.gb1);
+      outer<F, N>(sums, features, 1, weights.gfeatures);
+      outer<F, 2>(view(&total, N), features, 1, weights.gfeatures + N * F);
+    }
     float* dst = t.gfeatures + (y >> 1) * t.feature_stride + x0;
     dense<N + 2, F>(weights.features_back, sums, 1, no_bias(), [&t, dst](int f, int, int p, V v) {
       store(dst + f * t.feature_plane + p * kLanes, v);
@@ -206,8 +213,9 @@ struct Arm {
         locate(t, y, x0);
         forward();
         rate(t, y, x0);
-        backward();
-        backward_features(t, y, x0);
+        const bool counts = t.thinning.counts(y / 2 + x0 / kBlock);  // along diagonals
+        backward(counts);
+        backward_features(t, y, x0, counts);
         rows.add(y, x0, sources, dx);
       }
       for (int r = y - kPadRows; r < y - 1; ++r) rows.write(t, r);

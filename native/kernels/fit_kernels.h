@@ -16,6 +16,13 @@ constexpr int kOffsets[kMaxContexts][2] = {
     {0, -1}, {-1, 0}, {-1, -1}, {-1, 1}, {0, -2}, {-2, 0}, {-1, -2}, {-1, 2}, {-2, -1}, {-2, 1},
     {0, -3}, {-3, 0}, {-2, -2}, {-2, 2}, {-1, -3}, {-3, -1}, {-3, 1}, {-2, -3}, {-2, 3}, {-3, -2}};
 
+// Which pieces of a picture the gradients of weights come from: every `every`-th, or none. They are then to be multiplied
+// by `every`.
+struct Thinning {
+  int every, turn;
+  bool counts(int piece) const { return every > 0 && (piece + turn) % every == 0; }
+};
+
 // Rate and gradients of one strip of rows of one grid.
 struct ArmTask {
   int S, F, N, E;
@@ -26,10 +33,11 @@ struct ArmTask {
   int feature_stride, feature_plane;
   const float* const* side;  // E planes of known contexts, as q
   float gradient_scale;  // of the loss with respect to one bit
+  Thinning thinning;     // pieces: blocks
   float* gq;             // out: gradient, rows row0..row1-1
   float* halo;           // out: gradient of the kPadRows rows above row0 (stride floats each)
   float* gfeatures;      // out: gradient of the features, rows row0/2..
-  float* gparams;        // out: gradient of params
+  float* gparams;        // out: gradient of params, from the pieces that count
   float* scratch;        // arm_scratch_floats()
   double bits;           // out
 };
@@ -47,10 +55,11 @@ struct SynthTask {
   const float* image;    // `planes` planes in [0, 1]
   int image_plane;
   float gradient_scale;  // 2 / (number of samples)
+  Thinning thinning;     // pieces: rows
   float* gu0;            // out: rows row0..row1-1
   float* const* gv;      // out: rows row0/2.. before the next strip's
   float* halo;           // out: gradients for rows of v beside these: 2 above and 2 below, of G - 1 planes each
-  float* gparams;        // out: gradient of params
+  float* gparams;        // out: gradient of params, from the pieces that count
   float gtaps[4];        // out
   float* scratch;        // synth_scratch_floats()
   double squared_error;  // out

@@ -50,15 +50,17 @@ class Mlp {
       }
   }
 
-  // From the gradients gz of z: done(i, b, p, gradient of plane i).
+  // From the gradients gz of z: done(i, b, p, gradient of plane i). counts: whether to the gradients of the weights, too.
   template <class Done>
-  void backward(RowView x, RowView gz, int blocks, Done done) {
+  void backward(RowView x, RowView gz, int blocks, bool counts, Done done) {
     Block h[kGroup][M], g[kGroup][M + 3];  // of g, the last three are those of z
     backward_hidden(x, gz, blocks, h, g);
-    outer<M, 3>(gz, view(h), blocks, gw2_);
-    outer<kInputs, 3>(gz, x, blocks, gwl_);
-    outer<kInputs, M>(view(g), x, blocks, gw1_);
-    bias_sum<M + 3>(view(g), blocks, gb_);
+    if (counts) {
+      outer<M, 3>(gz, view(h), blocks, gw2_);
+      outer<kInputs, 3>(gz, x, blocks, gwl_);
+      outer<kInputs, M>(view(g), x, blocks, gw1_);
+      bias_sum<M + 3>(view(g), blocks, gb_);
+    }
     dense<M + 3, GP>(back_, view(g), blocks, no_bias(), done);
   }
 

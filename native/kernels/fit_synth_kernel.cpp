@@ -158,7 +158,7 @@ class Synth {
         for (int o = 0; o < 3; ++o) store(rows.gz.at(y, o) + at, z[o]);
       }
     });
-    if (own(y)) g2.add(rows.gz, rows.r, y, h, w);
+    if (own(y) && t.thinning.counts(y)) g2.add(rows.gz, rows.r, y, h, w);
   }
 
   // Row y of out = finish(offset, channel, transposed filter of g).
@@ -179,7 +179,7 @@ class Synth {
       return where(load(rows.r.at(y, o) + at) > V{}, v);
     });
     add_edges(rows.gz, taps_transposed(y, h), w, t.params + at.c2, rows.gr, y, &rows.r);
-    if (own(y)) g1.add(rows.gr, rows.z0, y, h, w);
+    if (own(y) && t.thinning.counts(y)) g1.add(rows.gr, rows.z0, y, h, w);
   }
 
   // Through the 1x1 layers and the upsampling.
@@ -187,7 +187,7 @@ class Synth {
     conv_transposed(rows.gr, y, c1_back, rows.gz0, [&](int at, int o, V v) { return v + load(rows.gz.at(y, o) + at); });
     add_edges(rows.gr, taps_transposed(y, h), w, t.params + at.c1, rows.gz0, y, nullptr);
     groups([&](int at, int blocks) {
-      mlp.backward(row(rows.u, y, at), row(rows.gz0, y, at), blocks, into_row(rows.gu, y, at));
+      mlp.backward(row(rows.u, y, at), row(rows.gz0, y, at), blocks, t.thinning.counts(y), into_row(rows.gu, y, at));
     });
     merge_row(rows.gu.at(y, 0), rows.gu.at(y, 0) + half, w, t.gu0 + long(y) * t.stride);
     doubling.backward(y, rows.gu);

@@ -141,7 +141,8 @@ void Fitter::reduce(int offset, int n, const float* parts, int count, int stride
     for (int j = 0; j < n; ++j) out[j] += parts[size_t(i) * stride + j];
 }
 
-FitResult Fitter::gradients(float lambda) {
+FitResult Fitter::gradients(float lambda, int thin) {
+  thin_ = thin;
   for (Level& l : levels_) {
     l.q.data = l.y.data;
     std::fill(l.dq.data.begin(), l.dq.data.end(), 1.0f);
@@ -157,6 +158,7 @@ FitResult Fitter::step(const FitStep& s) {
 }
 
 FitResult Fitter::trial(const FitStep& s) {
+  thin_ = s.lr_params > 0 ? s.thin : 0;
   quantise(s);
   return forward_backward(s.lambda);
 }

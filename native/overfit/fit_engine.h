@@ -59,8 +59,8 @@ class Fitter {
   void set_latents(int grid, const float* values);
   void get_latent_gradient(int grid, float* out) const;
 
-  // Loss and gradients with the latents taken as they are.
-  FitResult gradients(float lambda);
+  // Loss and gradients with the latents taken as they are. thin: as of a step.
+  FitResult gradients(float lambda, int thin = 1);
   // One step of the optimiser, which is the three after it one after another.
   FitResult step(const FitStep& s);
   FitResult trial(const FitStep& s);  // loss and gradients with noise and soft rounding
@@ -106,6 +106,8 @@ class Fitter {
   float* scratch(int thread, size_t floats);
   float* parts(size_t floats);
   float* halo(size_t floats);
+  // Over `every` pairs of steps, all pieces have their turn.
+  Thinning thinning(int every) const { return {every, every > 0 ? int(steps_ / 2 % every) : 0}; }
   // gparams_[offset ..] = sum of `count` parts of n floats, in order; they lie `stride` floats apart.
   void reduce(int offset, int n, const float* parts, int count, int stride);
 
@@ -116,6 +118,7 @@ class Fitter {
   ThreadPool pool_;
   uint32_t seed_;
   int64_t steps_ = 0;
+  int thin_ = 1;  // as of the step; 0 where networks stay
   std::vector<Level> levels_;
   Plane image_;
   std::vector<Plane> side_;                  // known planes of the synthesis

@@ -7,6 +7,14 @@
 
 namespace wyner {
 
+namespace {
+
+void scale(float* values, int n, int by) {
+  for (int j = 0; j < n; ++j) values[j] *= float(by);
+}
+
+}  // namespace
+
 void Fitter::prefilter() {
   pool_.run(int(strips_.size()), [&](int index, int thread) {
     const Strip& strip = strips_[index];
@@ -103,12 +111,15 @@ void Fitter::arm(float lambda, FitResult& result) {
     for (int e = 0; e < sizes_.E; ++e) side[e] = l.side[e].at;
     t.side = side;
     t.gradient_scale = lambda / (float(width_) * float(height_));
+    // Of coarse grids there is too little to leave any out.
+    t.thinning = thinning(strip.grid < 2 ? thin_ : std::min(thin_, 1));
     t.gq = l.gq.at;
     t.halo = halo + size_t(index) * kPadRows * stride0;
     t.gfeatures = l.gfeatures.at;
     t.gparams = parts + size_t(index) * n;
     t.scratch = scratch(thread, kernels_.arm_scratch_floats(t.w, t.E));
     kernels_.arm(t);
+    scale(t.gparams, n, t.thinning.every);
     bits[index] = t.bits;
   });
   reduce(0, n, parts, count, n);
@@ -183,12 +194,14 @@ void Fitter::synthesis(FitResult& result) {
     t.image = image_.at;
     t.image_plane = image_plane_;
     t.gradient_scale = float(2.0 / samples);
+    t.thinning = thinning(thin_);
     t.gu0 = levels_[0].gu[0].at;
     t.gv = gv;
     t.halo = halo + size_t(index) * halo_floats;
     t.gparams = parts + size_t(index) * (n + 4);
     t.scratch = scratch(thread, kernels_.synth_scratch_floats(width_, grids_, sizes_.X));
     kernels_.synth(t);
+    scale(t.gparams, n, t.thinning.every);
     std::copy_n(t.gtaps, 4, t.gparams + n);
     error[index] = t.squared_error;
   });

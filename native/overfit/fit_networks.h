@@ -25,6 +25,7 @@ struct FitStep {
   float noise;        // standard deviation
   float lambda;       // loss = mse + lambda * bits / pixels
   float weight_rate;  // factor on the rate of the parameters under the model's prior
+  int thin;           // gradients of weights come from one in so many pieces of the picture, in turn
 };
 
 class FitNetworks {

@@ -275,6 +275,39 @@ def test_native_gradients_do_not_depend_on_threads() -> None:
 
 
 @needs_native
+@pytest.mark.parametrize("thin", [2, 3, 4])
+def test_thinned_gradients_are_the_full_ones_on_average(thin: int) -> None:
+    """Each piece of the picture has its turn once in ``thin`` pairs of steps, and nothing else changes."""
+    case = Case(129, 200, 3, 1)
+    fitter = Fitter(case.image, case.model, case.sizes.G, 2)
+    fitter.set_params(case.params)
+    fitter.set_latents(case.latents)
+    whole = fitter.gradients(LAMBDA)
+    mean = np.zeros(case.params.size)
+    for _ in range(thin):
+        part = fitter.gradients(LAMBDA, thin)
+        assert part["loss"] == whole["loss"]
+        for i, gradient in enumerate(part["latents"]):
+            np.testing.assert_array_equal(gradient, whole["latents"][i])
+        assert (part["params"] != whole["params"]).mean() > 0.5
+        mean += part["params"].astype(np.float64) / thin
+        fitter.run(2, 0.0, 0.0, 0.3, 0.2, LAMBDA)  # moves nothing but the turn
+    np.testing.assert_allclose(mean, whole["params"], rtol=1e-4, atol=1e-5 * np.abs(mean).max())
+
+
+@needs_native
+def test_a_thinned_fit_does_not_depend_on_threads() -> None:
+    case = Case(129, 200, 3, 1)
+    fits = [Fitter(case.image, case.model, case.sizes.G, threads) for threads in (1, 2)]
+    results = [fit.run(9, 0.16, 0.01, 0.3, 0.2, LAMBDA, thin=4) for fit in fits]
+    assert results[0] == results[1]
+    np.testing.assert_array_equal(fits[0].get_params(), fits[1].get_params())
+    whole = Fitter(case.image, case.model, case.sizes.G)
+    whole.run(9, 0.16, 0.01, 0.3, 0.2, LAMBDA)
+    assert (whole.get_params() != fits[0].get_params()).any()
+
+
+@needs_native
 @pytest.mark.parametrize("log2_scale", [-5.0, 6.0])
 def test_native_gradients_of_narrow_and_wide_scales(log2_scale: float) -> None:
     case = Case(37, 53, 3, 1, log2_scale=log2_scale)

@@ -14,6 +14,7 @@ from wyner.codecs.overfit.schedule import (
     architecture_of,
     model_index,
     plan_for,
+    thinning,
 )
 from wyner.codecs.overfit.stream import Picture
 
@@ -53,6 +54,11 @@ def test_few_bits_at_low_rates_take_a_smaller_network_and_more_steps():
     assert architecture_for(2, 1e-3, lambda: 1e9) == "medium"
     assert plan_for(5, "medium", 1e-3).steps == 1.6 * plan_for(5, "large", 1e-3).steps
     assert plan_for(2, "medium", 1e-3).steps == EFFORTS[2].steps
+
+
+def test_small_pictures_are_not_thinned():
+    areas = (1, 131_071, 131_072, 196_608, 262_144, 393_216, 24_000_000)
+    assert [thinning(area) for area in areas] == [1, 1, 2, 3, 4, 4, 4]
 
 
 def test_a_start_at_half_the_size_takes_its_steps_from_the_rest():

@@ -37,6 +37,7 @@ class Fitter(Protocol):
         lam: float,
         hard: bool = False,
         weight_rate: float = 1.0,
+        thin: int = 1,
     ) -> tuple[float, float]: ...
 
 

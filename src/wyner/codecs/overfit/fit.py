@@ -23,7 +23,7 @@ from ..base import Progress, ProgressCallback, Settings
 from .coarse import Fitter, fit_half_size
 from .goal import Goal, psnr_db, steered
 from .model import Floats, Ints, Model, load_model
-from .schedule import CHUNK, Plan, steerable
+from .schedule import CHUNK, Plan, steerable, thinning
 from .stream import Coded, round_latents
 from .weights import QuantisedWeights, network_bits, quantise_weights
 
@@ -127,8 +127,10 @@ class _Fit:
     ) -> tuple[float, float]:
         """Optimiser steps; lr of (latents, networks); soft = (temperature, noise) or None to round hard."""
         temperature, noise = soft or (0.0, 0.0)
+        # Networks that are soon to be quantised learn from everything.
+        thin = 1 if soft is None else thinning(self.pixels)
         mse, bits = self.fitter.run(
-            steps, lr[0], lr[1], temperature, noise, self.lam, soft is None, self.plan.weight_rate
+            steps, lr[0], lr[1], temperature, noise, self.lam, soft is None, self.plan.weight_rate, thin
         )
         if not math.isfinite(mse + bits):
             raise FloatingPointError("the fit diverged; another seed or a lower effort may help")

@@ -20,6 +20,8 @@ SMALLER_STEPS = 1.6
 """How many times as many steps that takes in the same time."""
 LONG_STEPS = 4000
 """Of the main phase, from which on a fit begins less hot and ends slower (decision 20)."""
+THIN_PIXELS, MOST_THIN = 65536, 4
+"""Gradients of weights come from so many pixels of each step, or a quarter if that is more (decision 21)."""
 COARSE_SHARE = 0.65
 """Steps at half the size, above the last edge, for each step of the main phase; one costs a quarter."""
 
@@ -101,6 +103,11 @@ def plan_for(effort: int, architecture: str, lam: float) -> Plan:
 def steerable(plan: Plan) -> Plan:
     """The plan with the course of short fits, in which latents can follow a multiplier that moves."""
     return replace(plan, lr_end=Plan.lr_end, temperature=Plan.temperature)
+
+
+def thinning(pixels: int) -> int:
+    """One in how many pieces of a picture of so many pixels gives gradients of weights in each step."""
+    return max(1, min(MOST_THIN, pixels // THIN_PIXELS))
 
 
 def architecture_for(effort: int, lam: float, bits: Callable[[], float]) -> str:
