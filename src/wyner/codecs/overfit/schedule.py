@@ -44,7 +44,7 @@ EFFORTS = {
     7: Effort("large", 12000),
     8: Effort("large", 17000),
     9: Effort("large", 24000),
-    10: Effort("large", 33000),
+    10: Effort("large", 40000),
 }
 
 
