@@ -23,7 +23,7 @@ from ..base import Progress, ProgressCallback, Settings
 from .coarse import Fitter, fit_half_size
 from .goal import Goal, psnr_db, steered
 from .model import Floats, Ints, Model, load_model
-from .schedule import CHUNK, Plan, steerable, thinning
+from .schedule import CHUNK, Plan, thinning
 from .stream import Coded, round_latents
 from .weights import QuantisedWeights, network_bits, quantise_weights
 
@@ -31,7 +31,6 @@ PROBE_STEPS = 100
 THREAD_PIXELS = 50_000  # below so many pixels a thread costs more than it gives
 TOLERANCE = 0.01
 CLOSING_ROUNDS = 8
-CLOSING_BEGIN = 0.6
 FIRST_LOOK = 0.1  # fraction of the main phase after which a target is steered for
 YOUNG = 0.15  # what bits and error still lose from then on, at about the square of the time left
 
@@ -71,7 +70,10 @@ class Subject(Protocol):
 
 @dataclass
 class _Fit:
-    """State of one fit. ``lam`` moves only when a size or a PSNR is asked for."""
+    """State of one fit. ``lam`` moves only when a size or a PSNR is asked for.
+
+    excess: factors by which quantised networks raise bits and mean squared error, as far as is known.
+    """
 
     subject: Subject
     settings: Settings
@@ -82,6 +84,7 @@ class _Fit:
     model: Model = field(init=False)
     fitter: Fitter = field(init=False)
     network_bits: float = 0.0
+    excess: tuple[float, float] = (1.0, 1.0)
     done: int = 0
     started: float = field(default_factory=time.monotonic)
 
@@ -100,8 +103,6 @@ class _Fit:
     def begin(self) -> None:
         """A fresh fitter with the plan and the model for the present multiplier."""
         self.plan, self.model = self.subject.means(self.settings.effort, self.lam)
-        if self.goal.lam is None:
-            self.plan = steerable(self.plan)
         self.fitter = self.subject.fitter(self.model, self.threads, self.settings.seed)
         self.weigh_networks()
 
@@ -137,7 +138,8 @@ class _Fit:
         return mse, bits
 
     def steer(self, bits: float, mse: float, gain: float) -> None:
-        self.lam = steered(self.lam, self.goal.log_error(bits + self.network_bits, mse), gain)
+        bits, mse = (bits + self.network_bits) * self.excess[0], mse * self.excess[1]
+        self.lam = steered(self.lam, self.goal.log_error(bits, mse), gain)
 
     def rounded(self) -> tuple[float, float]:
         """Latent bits and mean squared error with the latents rounded; renews ``network_bits``."""
@@ -182,8 +184,30 @@ def _half_size_phase(fit: _Fit) -> None:
     fit.fitter.set_latents(everything)
 
 
+def _foresee_quantising(fit: _Fit) -> None:
+    """Find what quantised networks add to bits and error; the fit goes on from where it is."""
+    params = fit.fitter.get_params()
+    bits, mse = fit.rounded()
+    before = bits + fit.network_bits, mse
+    weights = _quantise_networks(fit, fit.plan.probes // 3)
+    bits, mse = fit.rounded()
+    fit.excess = (bits + weights.bits) / max(before[0], 1.0), mse / max(before[1], 1e-12)
+    fit.fitter.set_params(params)
+    fit.weigh_networks()
+
+
+def _steer_by_rounding(fit: _Fit, x: float) -> None:
+    """Move the multiplier by what the fit would come to if it ended here, at ``x`` of its course."""
+    bits, mse = fit.rounded()
+    young = YOUNG * (1 - x) ** 2
+    # Where it never rests, less and less: late in the annealing latents hardly move, and it would run away.
+    gain = 0.6 * (1 - x) if fit.plan.steer_until >= 1 else 0.6
+    fit.steer(bits * (1 - young), mse * (1 - young), gain)
+
+
 def _main_phase(fit: _Fit) -> None:
     plan = fit.plan
+    foresee = [x for x in plan.foresee if fit.subject.fixed is None]
     look_every = max(1, plan.steps // (20 * CHUNK)) * CHUNK
     for step in range(0, plan.steps, CHUNK):
         x = plan.begin + (1 - plan.begin) * step / plan.steps
@@ -191,11 +215,11 @@ def _main_phase(fit: _Fit) -> None:
         rates = plan.lr_latents * c, plan.lr_params * c if fit.subject.fixed is None else 0.0
         mse, bits = fit.run(CHUNK, rates, plan.anneal(x))
         fit.done += CHUNK
-        if fit.goal.lam is None and x >= FIRST_LOOK and step % look_every == 0:
-            bits, mse = fit.rounded()
-            young = YOUNG * (1 - x) ** 2
-            # Less and less: late in the annealing the latents hardly move, and the multiplier would run away.
-            fit.steer(bits * (1 - young), mse * (1 - young), 0.6 * (1 - x))
+        if fit.goal.lam is None and FIRST_LOOK <= x < plan.steer_until and step % look_every == 0:
+            if foresee and x >= foresee[0]:
+                _foresee_quantising(fit)
+                del foresee[0]
+            _steer_by_rounding(fit, x)
         elif step % (10 * CHUNK) == 0:
             fit.weigh_networks()
         fit.report("fit", bits, mse)
@@ -210,7 +234,7 @@ def _network_phase(fit: _Fit) -> None:
         fit.report("networks", bits, mse)
 
 
-def _quantise_networks(fit: _Fit) -> QuantisedWeights:
+def _quantise_networks(fit: _Fit, probes: int) -> QuantisedWeights:
     """Choose the integers of the networks with the latents rounded; the fitter goes on with their values."""
     latents = fit.fitter.get_latents()
     fit.fitter.set_latents([y.astype(np.float32) for y in round_latents(latents)])
@@ -223,7 +247,6 @@ def _quantise_networks(fit: _Fit) -> QuantisedWeights:
         fit.fitter.set_params(params)
         return fit.fitter.gradients(fit.lam)["params"]
 
-    probes = fit.plan.probes
     params = fit.fitter.get_params()
     weights = quantise_weights(
         fit.model, params, fit.lam, fit.pixels, loss, gradient, probes, fit.subject.steps_of_weights
@@ -235,10 +258,10 @@ def _quantise_networks(fit: _Fit) -> QuantisedWeights:
 
 
 def _closing_round(fit: _Fit) -> None:
-    """The latents alone, annealed again from CLOSING_BEGIN, with the multiplier as it now is."""
+    """The latents alone, annealed again from ``closing_begin``, with the multiplier as it now is."""
     plan = fit.plan
     for step in range(0, plan.closing_steps, CHUNK):
-        x = CLOSING_BEGIN + (1 - CLOSING_BEGIN) * step / plan.closing_steps
+        x = plan.closing_begin + (1 - plan.closing_begin) * step / plan.closing_steps
         mse, bits = fit.run(CHUNK, (plan.lr_latents * plan.cosine(x), 0.0), plan.anneal(x))
         fit.report("closing", bits, mse)
 
@@ -293,7 +316,7 @@ def _all_phases(state: _Fit) -> Coded:
         _half_size_phase(state)
         _main_phase(state)
         _network_phase(state)
-        weights = _quantise_networks(state)
+        weights = _quantise_networks(state, state.plan.probes)
     else:
         _main_phase(state)
     return dataclasses.replace(_finish(state, weights), lam=state.lam)

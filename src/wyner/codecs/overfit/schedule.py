@@ -55,7 +55,9 @@ class Plan:
     ``coarse_steps`` are on the picture at half its size. After the main phase (soft rounding, noise) the
     latents are rounded and the networks alone are fitted for ``network_steps``; they are quantised by the
     curvature that ``probes`` gradients find. Where a size or a PSNR is missed, the latents are annealed
-    again in rounds of ``closing_steps``. ``begin``: where in its course the main phase begins, 0 to 1.
+    again in rounds of ``closing_steps`` from ``closing_begin`` of the course on. ``begin``: where in its
+    course the main phase begins, 0 to 1. ``foresee``: where in it the networks are quantised on trial, so
+    that what that adds is steered for; ``steer_until``: where the multiplier of a target comes to rest.
     """
 
     steps: int
@@ -64,6 +66,9 @@ class Plan:
     probes: int
     coarse_steps: int = 0
     begin: float = 0.0
+    closing_begin: float = 0.6
+    foresee: tuple[float, ...] = ()
+    steer_until: float = 1.0
     lr_latents: float = 0.16
     lr_params: float = 0.01
     lr_end: float = 0.02
@@ -97,12 +102,12 @@ def plan_for(effort: int, architecture: str, lam: float) -> Plan:
         probes=min(300, 30 + main // 20),
         coarse_steps=round(coarse / CHUNK) * CHUNK,
     )
-    return plan if main < LONG_STEPS else replace(plan, lr_end=0.001, temperature=(0.35, 0.05))
-
-
-def steerable(plan: Plan) -> Plan:
-    """The plan with the course of short fits, in which latents can follow a multiplier that moves."""
-    return replace(plan, lr_end=Plan.lr_end, temperature=Plan.temperature)
+    if main < LONG_STEPS:
+        return plan
+    # Latents of the second half of this course hardly follow a multiplier that moves.
+    return replace(
+        plan, lr_end=0.001, temperature=(0.35, 0.05), closing_begin=0.8, foresee=(0.2, 0.4), steer_until=0.6
+    )
 
 
 def thinning(pixels: int) -> int:
