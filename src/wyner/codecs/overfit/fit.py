@@ -207,7 +207,7 @@ def _steer_by_rounding(fit: _Fit, x: float) -> None:
 
 def _main_phase(fit: _Fit) -> None:
     plan = fit.plan
-    foresee = [x for x in plan.foresee if fit.subject.fixed is None]
+    foresee = list(plan.foresee) if fit.subject.fixed is None else []
     look_every = max(1, plan.steps // (20 * CHUNK)) * CHUNK
     for step in range(0, plan.steps, CHUNK):
         x = plan.begin + (1 - plan.begin) * step / plan.steps
