@@ -52,12 +52,12 @@ nb::list per_grid(const Fitter& self, void (Fitter::*get)(int, float*) const) {
   return out;
 }
 
-nb::dict gradients(Fitter& self, float lambda, int thin) {
+nb::dict gradients(Fitter& self, float lambda, int thin, bool rough) {
   if (thin < 1) throw std::invalid_argument("thin must be at least 1");
   wyner::FitResult r;
   {
     nb::gil_scoped_release release;
-    r = self.gradients(lambda, thin);
+    r = self.gradients(lambda, thin, rough);
   }
   const double pixels = double(self.grid_width(0)) * self.grid_height(0);
   nb::dict out;
@@ -85,9 +85,9 @@ void bind_fit(nb::module_& m) {
       .def("get_latents", [](Fitter& f) { return per_grid(f, &Fitter::get_latents); },
            "One float32 (h, w) array per grid, finest first, before rounding.")
       .def("set_latents", &set_latents, "grids"_a)
-      .def("gradients", &gradients, "lam"_a, "thin"_a = 1,
+      .def("gradients", &gradients, "lam"_a, "thin"_a = 1, "rough"_a = false,
            "Loss and gradients with the latents taken as they are: dict(loss, mse, grid_bits, params, latents). thin: as of\n"
-           "the next step of run().")
+           "the next step of run(). rough: with the precision of steps with noise, which depends on the processor.")
       .def("run", &run<Fitter>, "steps"_a, "lr_latents"_a, "lr_params"_a, "temperature"_a, "noise"_a, "lam"_a,
            "hard"_a = false, "weight_rate"_a = 1.0f, "thin"_a = 1,
            "Optimiser steps with constant settings; returns the means of (mse, latent bits) over them. thin: gradients of\n"

@@ -3,7 +3,7 @@
 
 namespace wyner {
 
-enum class Isa { base, v2, v3, v4 };
+enum class Isa { base, v2, v3, v4, v4_bf16 };
 
 // Throws std::invalid_argument if WYNER_ISA names a set that is unknown or not available here.
 Isa active_isa();
@@ -19,6 +19,7 @@ const char* isa_name(Isa isa);
   namespace v4 { const Table& fn(); }             \
   const Table& fn() {                             \
     switch (active_isa()) {                       \
+      case Isa::v4_bf16:                          \
       case Isa::v4: return v4::fn();              \
       case Isa::v3: return v3::fn();              \
       default: return v2::fn();                   \

@@ -10,6 +10,13 @@ namespace wyner {
 
 WYNER_DISPATCH(FitKernels, fit_kernels)
 
+#if defined(WYNER_HAVE_v4_bf16)
+namespace v4_bf16 { void fit_arm(ArmTask& t); }
+ArmKernel rounded_arm() { return active_isa() == Isa::v4_bf16 ? v4_bf16::fit_arm : nullptr; }
+#else
+ArmKernel rounded_arm() { return nullptr; }
+#endif
+
 namespace {
 
 constexpr float kBeta1 = 0.7f, kBeta2 = 0.99f;  // noise is fresh each step: short memories
@@ -43,7 +50,7 @@ void Fitter::Plane::assign(const overfit::Plane& from, int bits) {
 Fitter::Fitter(const float* image, int planes, int width, int height, FitSizes sizes, int grids, int threads,
                uint32_t seed, const overfit::SideInputs& side)
     : planes_(planes), width_(width), height_(height), grids_(grids), sizes_(sizes), layout_(sizes, grids),
-      kernels_(fit_kernels()), pool_(threads), seed_(seed), levels_(grids), scratch_(threads),
+      kernels_(fit_kernels()), rounded_arm_(rounded_arm()), pool_(threads), seed_(seed), levels_(grids), scratch_(threads),
       networks_(sizes, grids), gparams_(networks_.params) {
   for (int i = 0; i < grids; ++i) {
     Level& l = levels_[i];
@@ -141,8 +148,9 @@ void Fitter::reduce(int offset, int n, const float* parts, int count, int stride
     for (int j = 0; j < n; ++j) out[j] += parts[size_t(i) * stride + j];
 }
 
-FitResult Fitter::gradients(float lambda, int thin) {
+FitResult Fitter::gradients(float lambda, int thin, bool rough) {
   thin_ = thin;
+  rough_ = rough;
   for (Level& l : levels_) {
     l.q.data = l.y.data;
     std::fill(l.dq.data.begin(), l.dq.data.end(), 1.0f);
@@ -159,6 +167,7 @@ FitResult Fitter::step(const FitStep& s) {
 
 FitResult Fitter::trial(const FitStep& s) {
   thin_ = s.lr_params > 0 ? s.thin : 0;
+  rough_ = s.temperature > 0;
   quantise(s);
   return forward_backward(s.lambda);
 }

@@ -59,8 +59,8 @@ class Fitter {
   void set_latents(int grid, const float* values);
   void get_latent_gradient(int grid, float* out) const;
 
-  // Loss and gradients with the latents taken as they are. thin: as of a step.
-  FitResult gradients(float lambda, int thin = 1);
+  // Loss and gradients with the latents taken as they are. thin: as of a step. rough: in the precision of steps with noise.
+  FitResult gradients(float lambda, int thin = 1, bool rough = false);
   // One step of the optimiser, which is the three after it one after another.
   FitResult step(const FitStep& s);
   FitResult trial(const FitStep& s);  // loss and gradients with noise and soft rounding
@@ -115,10 +115,12 @@ class Fitter {
   FitSizes sizes_;
   FitLayout layout_;
   const FitKernels& kernels_;
+  const ArmKernel rounded_arm_;
   ThreadPool pool_;
   uint32_t seed_;
   int64_t steps_ = 0;
   int thin_ = 1;  // as of the step; 0 where networks stay
+  bool rough_ = false;  // noise hides what less precision does
   std::vector<Level> levels_;
   Plane image_;
   std::vector<Plane> side_;                  // known planes of the synthesis

@@ -118,7 +118,7 @@ void Fitter::arm(float lambda, FitResult& result) {
     t.gfeatures = l.gfeatures.at;
     t.gparams = parts + size_t(index) * n;
     t.scratch = scratch(thread, kernels_.arm_scratch_floats(t.w, t.E));
-    kernels_.arm(t);
+    (rough_ && rounded_arm_ && strip.grid < 2 ? rounded_arm_ : kernels_.arm)(t);
     scale(t.gparams, n, t.thinning.every);
     bits[index] = t.bits;
   });

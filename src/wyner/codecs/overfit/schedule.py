@@ -42,9 +42,9 @@ EFFORTS = {
     5: Effort("large", 5000),
     6: Effort("large", 8000),
     7: Effort("large", 12000),
-    8: Effort("large", 17000),
-    9: Effort("large", 24000),
-    10: Effort("large", 40000),
+    8: Effort("large", 16000),
+    9: Effort("large", 20000),
+    10: Effort("large", 27000),
 }
 
 
