@@ -1,4 +1,4 @@
-"""Steps with noise may compute hidden layers in bfloat16: near the gradients that float32 gives, nothing else."""
+"""Steps with noise may compute hidden layers in bfloat16: near the gradients that float32 gives."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ X86 = platform.machine().lower() in ("x86_64", "amd64")
 MODELS = json.loads((Path(wyner.__file__).parent / "reference" / "models.json").read_text())["models"]
 LAMBDA = 0.002
 CLOSE = 0.15
-"""Of a tensor's 2-norm. Sums that nearly cancel come out up to 6 % off; a wrong term makes it as wrong as it is large."""
+"""Of a tensor's 2-norm. Sums that nearly cancel come out up to 6 % off; a term that is wrong, much more."""
 
 
 def fitter(height: int, width: int, model: int, with_side: bool, threads: int = 1) -> native.Fitter:

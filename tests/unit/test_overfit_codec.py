@@ -48,6 +48,21 @@ def test_a_target_costs_little_in_a_long_fit(monkeypatch: pytest.MonkeyPatch) ->
     assert wyner.compare(PHOTO, aimed).psnr_db > wyner.compare(PHOTO, given).psnr_db - 0.2
 
 
+@pytest.mark.parametrize("goal", [{"quality": 45}, {"target_size": 2500}])
+def test_progress_tells_of_quantising(goal: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which takes minutes of a large picture: at the end, and on trial in long fits to a target."""
+    monkeypatch.setattr(schedule, "LONG_STEPS", 200)
+    seen: list[wyner.Progress] = []
+    wyner.encode(PHOTO, effort=1, progress=seen.append, **goal)
+    fitting = [now for now in seen if now.phase not in ("probe", "closing")]
+    steps = [now.step for now in fitting]
+    assert steps == sorted(steps) and steps[-1] <= fitting[-1].steps
+    assert steps[-1] > 0.85 * fitting[-1].steps
+    phases = [now.phase for now in fitting]
+    assert phases[-1] == "quantise"
+    assert ("quantise" in phases[: phases.index("networks")]) == ("target_size" in goal)
+
+
 def test_threads_do_not_change_a_byte() -> None:
     big = np.tile(PHOTO, (4, 2, 1))  # small pictures are fitted on one thread anyway
     one, two = (wyner.encode(big, quality=40, effort=1, threads=n) for n in (1, 2))

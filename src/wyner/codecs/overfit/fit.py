@@ -15,7 +15,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -28,6 +28,8 @@ from .stream import Coded, round_latents
 from .weights import QuantisedWeights, network_bits, quantise_weights
 
 PROBE_STEPS = 100
+TRIAL_PROBES = 3  # on trial, one probe for so many in the end
+QUANTISING_LOSSES = 30  # about what quantising evaluates beside its probes
 THREAD_PIXELS = 50_000  # below so many pixels a thread costs more than it gives
 TOLERANCE = 0.01
 CLOSING_ROUNDS = 8
@@ -94,7 +96,17 @@ class _Fit:
 
     @property
     def total_steps(self) -> int:
-        return self.plan.coarse_steps // 4 + self.plan.steps + self.plan.network_steps
+        plan = self.plan
+        steps = plan.coarse_steps // 4 + plan.steps + plan.network_steps
+        if self.subject.fixed is None:
+            steps += plan.probes + QUANTISING_LOSSES
+            steps += len(self.trials) * (plan.probes // TRIAL_PROBES + QUANTISING_LOSSES)
+        return steps
+
+    @property
+    def trials(self) -> Sequence[float]:
+        """Where in the main phase the networks are quantised on trial."""
+        return self.plan.foresee if self.goal.lam is None and self.subject.fixed is None else ()
 
     @property
     def threads(self) -> int:
@@ -189,7 +201,7 @@ def _foresee_quantising(fit: _Fit) -> None:
     params = fit.fitter.get_params()
     bits, mse = fit.rounded()
     before = bits + fit.network_bits, mse
-    weights = _quantise_networks(fit, fit.plan.probes // 3)
+    weights = _quantise_networks(fit, fit.plan.probes // TRIAL_PROBES)
     bits, mse = fit.rounded()
     fit.excess = (bits + weights.bits) / max(before[0], 1.0), mse / max(before[1], 1e-12)
     fit.fitter.set_params(params)
@@ -207,7 +219,7 @@ def _steer_by_rounding(fit: _Fit, x: float) -> None:
 
 def _main_phase(fit: _Fit) -> None:
     plan = fit.plan
-    foresee = list(plan.foresee) if fit.subject.fixed is None else []
+    trials = list(fit.trials)
     look_every = max(1, plan.steps // (20 * CHUNK)) * CHUNK
     for step in range(0, plan.steps, CHUNK):
         x = plan.begin + (1 - plan.begin) * step / plan.steps
@@ -216,9 +228,9 @@ def _main_phase(fit: _Fit) -> None:
         mse, bits = fit.run(CHUNK, rates, plan.anneal(x))
         fit.done += CHUNK
         if fit.goal.lam is None and FIRST_LOOK <= x < plan.steer_until and step % look_every == 0:
-            if foresee and x >= foresee[0]:
+            if trials and x >= trials[0]:
                 _foresee_quantising(fit)
-                del foresee[0]
+                del trials[0]
             _steer_by_rounding(fit, x)
         elif step % (10 * CHUNK) == 0:
             fit.weigh_networks()
@@ -239,13 +251,19 @@ def _quantise_networks(fit: _Fit, probes: int) -> QuantisedWeights:
     latents = fit.fitter.get_latents()
     fit.fitter.set_latents([y.astype(np.float32) for y in round_latents(latents)])
 
-    def loss(params: Floats) -> float:
+    def state(params: Floats) -> dict[str, Any]:
         fit.fitter.set_params(params)
-        return float(fit.fitter.gradients(fit.lam)["loss"])
+        state = fit.fitter.gradients(fit.lam)
+        fit.done += 1
+        if fit.done % CHUNK == 0:
+            fit.report("quantise", float(sum(state["grid_bits"])), float(state["mse"]))
+        return state
+
+    def loss(params: Floats) -> float:
+        return float(state(params)["loss"])
 
     def gradient(params: Floats) -> Floats:
-        fit.fitter.set_params(params)
-        return fit.fitter.gradients(fit.lam)["params"]
+        return state(params)["params"]
 
     params = fit.fitter.get_params()
     weights = quantise_weights(

@@ -152,7 +152,7 @@ def quantise_weights(
     probes: int,
     steps: Sequence[int] | None = None,
 ) -> QuantisedWeights:
-    """Choose steps and scales, and quantise. Takes ``probes + 1`` gradients and about 40 losses.
+    """Choose steps and scales, and quantise. Takes ``probes + 1`` gradients and about 30 losses.
 
     params: float32, stream order. lam: Lagrange multiplier of bits per pixel. pixels: of the picture. steps:
     fractional bits of each group; None to choose them.
