@@ -53,7 +53,7 @@ nb::list per_grid(const Fitter& self, void (Fitter::*get)(int, float*) const) {
 }
 
 nb::dict gradients(Fitter& self, float lambda, int thin, bool rough) {
-  if (thin < 1) throw std::invalid_argument("thin must be at least 1");
+  check_thin(thin);
   wyner::FitResult r;
   {
     nb::gil_scoped_release release;

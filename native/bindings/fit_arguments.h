@@ -52,6 +52,10 @@ inline void check_counts(int grids, int threads) {
   if (threads < 1 || threads > 256) throw std::invalid_argument("threads must be 1..256");
 }
 
+inline void check_thin(int thin) {
+  if (thin < 1) throw std::invalid_argument("thin must be at least 1");
+}
+
 inline nb::object vector_array(const std::vector<float>& v) {
   return float_array({v.size()}, [&](float* p) { std::copy(v.begin(), v.end(), p); });
 }
@@ -65,7 +69,7 @@ void set_params(AnyFitter& self, const Vector& values) {
 template <class AnyFitter>
 nb::tuple run(AnyFitter& self, int steps, float lr_latents, float lr_params, float temperature, float noise, float lam,
               bool hard, float weight_rate, int thin) {
-  if (thin < 1) throw std::invalid_argument("thin must be at least 1");
+  check_thin(thin);
   const wyner::FitStep s{lr_latents, lr_params, hard ? 0.0f : temperature, noise, lam, weight_rate, thin};
   double mse = 0, bits = 0;
   {
