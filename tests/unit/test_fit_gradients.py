@@ -296,6 +296,15 @@ def test_thinned_gradients_are_the_full_ones_on_average(thin: int) -> None:
 
 
 @needs_native
+def test_thinning_to_nothing_is_refused() -> None:
+    fitter = Fitter(np.zeros((1, 9, 9), np.float32), 0, 2)
+    with pytest.raises(ValueError, match="thin"):
+        fitter.gradients(LAMBDA, thin=0)
+    with pytest.raises(ValueError, match="thin"):
+        fitter.run(1, 0.1, 0.01, 0.3, 0.2, LAMBDA, thin=0)
+
+
+@needs_native
 def test_a_thinned_fit_does_not_depend_on_threads() -> None:
     case = Case(129, 200, 3, 1)
     fits = [Fitter(case.image, case.model, case.sizes.G, threads) for threads in (1, 2)]
