@@ -65,7 +65,7 @@ Isa active_isa() {
     if (isa <= most() && std::string(forced) == isa_name(isa)) return isa;
   throw std::invalid_argument("WYNER_ISA=" + std::string(forced) +
                               ": unknown, or not available on this processor (best: " +
-                              isa_name(best_isa()) + ")");
+                              isa_name(most()) + ")");
 }
 
 }  // namespace wyner

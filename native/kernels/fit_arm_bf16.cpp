@@ -1,5 +1,5 @@
 // The ARM of a fit with hidden layers in bfloat16, for processors that have the instructions: steps with noise need no
-// more. The direct layer, rates and all sums are of single precision.
+// more. On the way forward the direct layer, and always rates and sums, are of single precision.
 #include "kernels/fit_arm.h"
 #include "kernels/fit_pairs.h"
 

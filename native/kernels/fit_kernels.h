@@ -145,6 +145,6 @@ struct FitKernels {
 const FitKernels& fit_kernels();
 // The ARM with hidden layers in bfloat16, where processors gain by it; else null.
 using ArmKernel = void (*)(ArmTask&);
-ArmKernel rounded_arm();
+ArmKernel rough_arm();
 
 }  // namespace wyner

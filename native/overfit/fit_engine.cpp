@@ -12,9 +12,9 @@ WYNER_DISPATCH(FitKernels, fit_kernels)
 
 #if defined(WYNER_HAVE_v4_bf16)
 namespace v4_bf16 { void fit_arm(ArmTask& t); }
-ArmKernel rounded_arm() { return active_isa() == Isa::v4_bf16 ? v4_bf16::fit_arm : nullptr; }
+ArmKernel rough_arm() { return active_isa() == Isa::v4_bf16 ? v4_bf16::fit_arm : nullptr; }
 #else
-ArmKernel rounded_arm() { return nullptr; }
+ArmKernel rough_arm() { return nullptr; }
 #endif
 
 namespace {
@@ -50,7 +50,7 @@ void Fitter::Plane::assign(const overfit::Plane& from, int bits) {
 Fitter::Fitter(const float* image, int planes, int width, int height, FitSizes sizes, int grids, int threads,
                uint32_t seed, const overfit::SideInputs& side)
     : planes_(planes), width_(width), height_(height), grids_(grids), sizes_(sizes), layout_(sizes, grids),
-      kernels_(fit_kernels()), rounded_arm_(rounded_arm()), pool_(threads), seed_(seed), levels_(grids), scratch_(threads),
+      kernels_(fit_kernels()), rough_arm_(rough_arm()), pool_(threads), seed_(seed), levels_(grids), scratch_(threads),
       networks_(sizes, grids), gparams_(networks_.params) {
   for (int i = 0; i < grids; ++i) {
     Level& l = levels_[i];

@@ -115,7 +115,7 @@ class Fitter {
   FitSizes sizes_;
   FitLayout layout_;
   const FitKernels& kernels_;
-  const ArmKernel rounded_arm_;
+  const ArmKernel rough_arm_;
   ThreadPool pool_;
   uint32_t seed_;
   int64_t steps_ = 0;

@@ -111,14 +111,15 @@ void Fitter::arm(float lambda, FitResult& result) {
     for (int e = 0; e < sizes_.E; ++e) side[e] = l.side[e].at;
     t.side = side;
     t.gradient_scale = lambda / (float(width_) * float(height_));
-    // Of coarse grids there is too little to leave any out.
-    t.thinning = thinning(strip.grid < 2 ? thin_ : std::min(thin_, 1));
+    // Of coarse grids there is too little to leave any out, or to gain by less precision.
+    const bool fine = strip.grid < 2;
+    t.thinning = thinning(fine ? thin_ : std::min(thin_, 1));
     t.gq = l.gq.at;
     t.halo = halo + size_t(index) * kPadRows * stride0;
     t.gfeatures = l.gfeatures.at;
     t.gparams = parts + size_t(index) * n;
     t.scratch = scratch(thread, kernels_.arm_scratch_floats(t.w, t.E));
-    (rough_ && rounded_arm_ && strip.grid < 2 ? rounded_arm_ : kernels_.arm)(t);
+    (fine && rough_ && rough_arm_ ? rough_arm_ : kernels_.arm)(t);
     scale(t.gparams, n, t.thinning.every);
     bits[index] = t.bits;
   });

@@ -98,10 +98,8 @@ class _Fit:
     def total_steps(self) -> int:
         plan = self.plan
         steps = plan.coarse_steps // 4 + plan.steps + plan.network_steps
-        if self.subject.fixed is None:
-            steps += plan.probes + QUANTISING_LOSSES
-            steps += len(self.trials) * (plan.probes // TRIAL_PROBES + QUANTISING_LOSSES)
-        return steps
+        steps += len(self.trials) * (plan.probes // TRIAL_PROBES + QUANTISING_LOSSES)
+        return steps if self.subject.fixed is not None else steps + plan.probes + QUANTISING_LOSSES
 
     @property
     def trials(self) -> Sequence[float]:
@@ -251,7 +249,7 @@ def _quantise_networks(fit: _Fit, probes: int) -> QuantisedWeights:
     latents = fit.fitter.get_latents()
     fit.fitter.set_latents([y.astype(np.float32) for y in round_latents(latents)])
 
-    def state(params: Floats) -> dict[str, Any]:
+    def evaluated(params: Floats) -> dict[str, Any]:
         fit.fitter.set_params(params)
         state = fit.fitter.gradients(fit.lam)
         fit.done += 1
@@ -260,10 +258,10 @@ def _quantise_networks(fit: _Fit, probes: int) -> QuantisedWeights:
         return state
 
     def loss(params: Floats) -> float:
-        return float(state(params)["loss"])
+        return float(evaluated(params)["loss"])
 
     def gradient(params: Floats) -> Floats:
-        return state(params)["params"]
+        return evaluated(params)["params"]
 
     params = fit.fitter.get_params()
     weights = quantise_weights(
