@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <exception>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -27,10 +26,11 @@ void parallel_parts(int count, int threads, Work work) {
     }
   };
   std::vector<std::thread> pool;
+  pool.reserve(parts - 1);
   for (int part = 1; part < parts; ++part) {
     try {
       pool.emplace_back(run, part);
-    } catch (const std::system_error&) {  // out of threads: do the part here
+    } catch (const std::exception&) {  // out of threads: do the part here
       run(part);
     }
   }

@@ -33,7 +33,11 @@ void linger(int i) {
 }  // namespace
 
 ThreadPool::ThreadPool(int threads) {
-  for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
+  workers_.reserve(threads - 1);
+  try {
+    for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { work(i); });
+  } catch (const std::exception&) {  // the system gives no more of them: fewer do the same work
+  }
 }
 
 ThreadPool::~ThreadPool() {

@@ -13,7 +13,8 @@ namespace wyner {
 
 class ThreadPool {
  public:
-  explicit ThreadPool(int threads);  // threads >= 1, the caller counted in
+  // threads >= 1, the caller counted in; there are fewer where the system gives no more.
+  explicit ThreadPool(int threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;

@@ -9,8 +9,9 @@ void check_picture(const Picture& p) {
   const auto require = [](bool holds, const char* what) {
     if (!holds) throw Error(ErrorKind::argument, what);
   };
-  require(p.width >= 1 && p.width <= kMaxSide && p.height >= 1 && p.height <= kMaxSide,
-          "width and height must be in 1..131072");
+  require(p.width >= 1 && p.height >= 1, "width and height must be at least 1");
+  if (p.width > kMaxSide || p.height > kMaxSide)
+    throw Error(ErrorKind::limit, "pictures of more than 131072 columns or rows are not coded");
   require(p.channels == 1 || p.channels == 3, "channels must be 1 or 3");
   require(p.maxval == 255 || p.maxval == 65535, "maxval must be 255 or 65535");
 }

@@ -17,7 +17,7 @@ struct Picture {
 };
 constexpr int kMaxSide = 1 << 17;
 
-// Throws Error(argument) unless the picture is one that the codec can hold.
+// Throws Error (argument, or limit for sides over kMaxSide) unless the codec can hold the picture.
 void check_picture(const Picture& picture);
 
 struct Plane {

@@ -63,8 +63,11 @@ def encode(
     called now and then; an exception from it stops the encoder. options: further settings of the codec by
     name. store_hash: add 22 bytes by which ``wyner test`` verifies pixels.
 
-    Raises UsageError for bad arguments, TargetMissedError (with the finished file in its ``data``) when the
-    file is over a target rate or under a target PSNR by more than 2 %, and the errors of ``wyner.io.read``.
+    Raises UsageError for bad arguments; TargetMissedError (with the finished file in its ``data``) when the
+    file is over a target rate or under a target PSNR by more than 2 %; LimitError for more than 131072
+    columns or rows (but not of "lossless"); FloatingPointError if the fit diverges; UnavailableError for what
+    needs PyTorch or a model that is not at hand; the errors of ``wyner.io.read``; and those of ``decode``
+    where a ``.wyn`` file is given as ``side``.
     """
     picture = as_image(image)
     chosen = codecs.by_name(codec or ("overfit" if side is None else "side"))
@@ -125,7 +128,7 @@ def decode(
     depend on ``threads`` (default all cores).
 
     Raises CorruptError, UnsupportedError, LimitError, SideImageError, or, when asked to refine a file that
-    was made with a side image, UsageError.
+    was made with a side image or is lossless, UsageError.
     """
     limits = limits or Limits()
     parts = container.read(data, limits)
@@ -134,6 +137,8 @@ def decode(
     known = _decoder_side(parts, codec, side, limits)
     if refine is not None and (codec.TAKES_SIDE or codec.SIDE_AT_DECODER):
         raise UsageError("this file is decoded with a side image; only others can be refined")
+    if refine is not None and codec.LOSSLESS:
+        raise UsageError("this file is lossless: there is nothing to refine")
     limits.check_macs(codec.macs_per_pixel(parts.payload) * header.width * header.height)
     pixels = codec.decode(
         parts.payload,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Union
 import numpy as np
 
 from . import container
-from .codecs.base import DEFAULT_QUALITY, Settings
+from .codecs.base import DEFAULT_QUALITY, TARGET_TOLERANCE, Settings
 from .container import Container, Header
 from .errors import CorruptError, TargetMissedError, UsageError
 from .image import Array, Image, pixel_hash
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 ImageLike = Union[Image, Array, "PilImage.Image", str, "os.PathLike[str]"]
 """A picture: an Image, an array as ``Image.from_array`` takes it, a PIL image, or the path of a file."""
-
-TARGET_TOLERANCE = 0.02
-"""A target counts as met within this relative distance on its bad side."""
 
 _COMMON_OPTIONS = ("seed",)
 
@@ -117,7 +114,7 @@ def _with_options(
         kind = type(allowed[name])
         try:
             changes[name] = kind(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise UsageError(f"option {name} takes a value of type {kind.__name__}, not {value!r}") from None
     return dataclasses.replace(settings, **changes)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import tempfile
+import secrets
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from .container import Limits
 from .errors import CorruptError, LimitError, UnsupportedError, UsageError, WynerError
 from .image import Image
 from .orientation import upright
-from .pil_modes import EXIF_PREFIX, JPEG_XMP_PREFIX
+from .pil_modes import EXIF_PREFIX, EXIF_SUB_IFDS, JPEG_XMP_PREFIX
 
 SUFFIXES: dict[str, str] = {
     ".png": "PNG",
@@ -35,6 +36,7 @@ SUFFIXES: dict[str, str] = {
 # Formats whose further frames are previews, gain maps or layers beside one main picture.
 _STILL_WITH_FRAMES = frozenset({"MPO", "PSD"})
 _MAGICS = (png16.SIGNATURE, b"\xff\xd8\xff", b"GIF8", b"RIFF", b"II*\x00", b"MM\x00*", b"BM")
+_TIFF_XMP = 700  # its tag
 _JPEG_METADATA_BYTES = 65000  # a segment has at most 65533, its prefix included
 _HEIF_BRANDS = (b"heic", b"heix", b"heif", b"mif1", b"hevc")
 _PILLOW_FAILURES = (
@@ -45,7 +47,9 @@ _PILLOW_FAILURES = (
     IndexError,
     KeyError,
     OverflowError,
+    RuntimeError,
     TypeError,
+    struct.error,
 )
 
 
@@ -89,8 +93,10 @@ def encode_file(image: Image, suffix: str) -> bytes:
     """The bytes of a picture file of the format that ``suffix`` (".png", ...) names.
 
     PNG, TIFF, PPM, PGM and WebP are written without loss, JPEG at quality 95 in 4:4:4. ICC, EXIF and XMP are
-    kept where the format has a place. Raises UsageError for an unknown suffix and UnsupportedError when the
-    format cannot hold the depth or the alpha of the image.
+    kept where the format has a place; a TIFF file is deflated unless its EXIF has tables inside.
+
+    Raises UsageError for an unknown suffix and UnsupportedError when the format cannot hold the depth, the
+    alpha, the size or the metadata of the image.
     """
     kind = SUFFIXES.get(suffix.lower())
     if kind is None:
@@ -106,7 +112,10 @@ def encode_file(image: Image, suffix: str) -> bytes:
     out = io.BytesIO()
     pil = image.to_pil()
     pil.info.clear()
-    pil.save(out, kind, **_save_options(image, kind))
+    try:
+        pil.save(out, kind, **_save_options(image, kind))
+    except _PILLOW_FAILURES as error:
+        raise UnsupportedError(f"this picture cannot be written as {kind} ({error}); write PNG") from None
     return out.getvalue()
 
 
@@ -126,28 +135,21 @@ def write_atomic(path: str | os.PathLike[str], data: bytes, *, overwrite: bool =
         return
     if not overwrite and target.exists():
         raise FileExistsError(f"{target} exists")
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
+    part = target.with_name(f".{secrets.token_hex(8)}.part")
+    with part.open("xb") as file:
+        try:
             file.write(data)
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
+            file.close()
+            os.replace(part, target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                part.unlink()
+            raise
 
 
 def is_special(path: str | os.PathLike[str]) -> bool:
     """Whether the path names something that exists and is neither a regular file nor a folder."""
     return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
-
-
-def _umask() -> int:
-    """The process's file mode mask, which can only be read by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
 
 
 def _open(data: bytes) -> PilImage.Image:
@@ -199,17 +201,29 @@ def _save_options(image: Image, kind: str) -> dict[str, Any]:
     options = by_kind[kind]
     if image.icc:
         options["icc_profile"] = image.icc
-    if image.exif:
+    if kind == "TIFF":
+        tags = options["exif"] = _tiff_tags(image)
+        if any(tags.get_ifd(ifd) for ifd in EXIF_SUB_IFDS):
+            del options["compression"]  # with which Pillow cannot write these
+    elif image.exif:
         options["exif"] = EXIF_PREFIX + image.exif
     if image.xmp and kind == "PNG":
         info = PngImagePlugin.PngInfo()
         info.add_itxt("XML:com.adobe.xmp", image.xmp.decode("utf-8", "replace"))
         options["pnginfo"] = info
-    elif image.xmp and kind == "TIFF":
-        options["tiffinfo"] = {700: image.xmp}
     elif image.xmp and kind == "JPEG":  # Pillow itself writes it only from version 11 on
         segment = JPEG_XMP_PREFIX + image.xmp
         options["extra"] = b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment
-    elif image.xmp:
+    elif image.xmp and kind == "WEBP":
         options["xmp"] = image.xmp
     return options
+
+
+def _tiff_tags(image: Image) -> PilImage.Exif:
+    """EXIF and XMP as tags of a TIFF file."""
+    tags = PilImage.Exif()
+    if image.exif:
+        tags.load(image.exif)
+    if image.xmp:
+        tags[_TIFF_XMP] = image.xmp
+    return tags

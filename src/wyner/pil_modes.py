@@ -16,7 +16,7 @@ JPEG_XMP_PREFIX = b"http://ns.adobe.com/xap/1.0/\x00"
 _PLAIN = {"1": "L", "La": "LA", "RGBa": "RGBA", "PA": "RGBA", "RGBX": "RGB", "YCbCr": "RGB", "HSV": "RGB"}
 # Tags of IFD0 that describe the picture; the others of a TIFF file describe how the file stores it.
 _DESCRIPTIVE_TAGS = (270, 271, 272, 305, 306, 315, 33432)
-_SUB_IFDS = (0x8769, 0x8825)
+EXIF_SUB_IFDS = (0x8769, 0x8825)
 
 
 def from_pil(image: PilImage.Image) -> Image:
@@ -111,7 +111,7 @@ def _tiff_exif(image: PilImage.Image) -> bytes | None:
     for tag in _DESCRIPTIVE_TAGS:
         if tag in tags:
             kept[tag] = tags[tag]
-    for tag in _SUB_IFDS:
+    for tag in EXIF_SUB_IFDS:
         if tags.get_ifd(tag):
             kept[tag] = tags.get_ifd(tag)
     return kept.tobytes() if len(kept) else None

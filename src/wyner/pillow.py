@@ -1,26 +1,27 @@
 """Pillow plugin: after ``import wyner.pillow``, ``Image.open("x.wyn")`` and ``image.save("x.wyn")`` work.
 
-``save`` takes the keyword arguments of ``wyner.encode``, except ``codec``. As PIL has no mode for them,
-16-bit colour and 16-bit alpha are opened rounded to 8 bits.
+``save`` takes the keyword arguments of ``wyner.encode``; a target that is missed is a warning, as Pillow
+keeps no file of a ``save`` that raises. ``open`` knows no side picture: files that need one are read by
+``wyner.decode``. As PIL has no mode for them, 16-bit colour and 16-bit alpha are opened rounded to 8 bits.
 """
 
 from __future__ import annotations
 
+import inspect
+import warnings
 from typing import IO, Any
 
 from PIL import Image as PilImage
 from PIL import ImageFile
 
 from . import api, container
-from .errors import WynerError
+from .errors import TargetMissedError, WynerError
 from .image import Image
 from .pil_modes import EXIF_PREFIX
 
 FORMAT = "WYNER"
 MIME = "image/x-wyner"
-_SAVE_ARGUMENTS = tuple(
-    "quality effort target_bpp target_psnr target_size threads progress options store_hash".split()
-)
+_SAVE_ARGUMENTS = tuple(inspect.signature(api.encode).parameters)[1:]
 
 
 class WynerImageFile(ImageFile.ImageFile):
@@ -52,11 +53,11 @@ class WynerImageFile(ImageFile.ImageFile):
     def load(self) -> PilImage.core.PixelAccess | None:
         """Decode the samples on the first call. Raises OSError when the data is damaged."""
         if self._data:
-            data, self._data = self._data, b""
             try:
-                self.im = api.decode(data).to_pil().im
+                self.im = api.decode(self._data).to_pil().im
             except WynerError as error:
                 raise OSError(str(error)) from error
+            self._data = b""
             if self.fp is not None and self._exclusive_fp:
                 self.fp.close()
             self.fp = None
@@ -70,7 +71,12 @@ def _accept(prefix: bytes) -> bool:
 def _save(image: PilImage.Image, fp: IO[bytes], filename: str | bytes) -> None:
     given: dict[str, Any] = getattr(image, "encoderinfo", {})
     arguments = {name: given[name] for name in _SAVE_ARGUMENTS if name in given}
-    fp.write(api.encode(Image.from_pil(image), **arguments))
+    try:
+        data = api.encode(Image.from_pil(image), **arguments)
+    except TargetMissedError as error:
+        warnings.warn(str(error), stacklevel=4)
+        data = error.data
+    fp.write(data)
 
 
 PilImage.register_open(FORMAT, WynerImageFile, _accept)

@@ -1,5 +1,6 @@
 import json
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -49,6 +50,26 @@ def test_encode_decode_compare(folder, photo, capsys):
     out = capsys.readouterr().out
     assert "45x31 RGB, 8 bits" in out and "overfit version 1" in out and "D " in out
     assert names(folder) == ["a.png", "a.wyn", "b.png"]
+
+
+def test_compare_names_the_file_that_fails(folder, capsys):
+    main(["encode", "a.png"])
+    (folder / "broken.png").write_bytes((folder / "a.png").read_bytes()[:-20])
+    (folder / "broken.wyn").write_bytes((folder / "a.wyn").read_bytes()[:-1])
+    for original, other in (("broken.png", "a.wyn"), ("broken.wyn", "a.wyn"), ("a.png", "broken.wyn")):
+        capsys.readouterr()
+        assert main(["compare", original, other, "--json"]) == 3
+        assert json.loads(capsys.readouterr().out)["input"].startswith("broken")
+
+
+def test_names_that_are_no_text(folder, monkeypatch):
+    os.rename("a.png", b"caf\xe9.png")
+    name = os.fsdecode(b"caf\xe9.wyn")
+    assert main(["encode", os.fsdecode(b"caf\xe9.png")]) == 0
+    streams = Streams(monkeypatch)
+    assert main(["info", name, name]) == 0
+    sys.stdout.flush()
+    assert streams.out.getvalue().count(b"45x31 RGB") == 2
 
 
 def test_decode_names_its_output(folder):

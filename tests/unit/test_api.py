@@ -68,6 +68,10 @@ def test_settings_reach_the_codec(fake_codec):
         {"codec": "nothing"},
         {"options": {"sed": 1}},
         {"options": {"seed": "x"}},
+        {"options": {"seed": -1}},
+        {"options": {"seed": 2**32}},
+        {"options": {"seed": float("inf")}},
+        {"effort": 2.5},
         {"options": {"effort": 3}},
     ],
 )
@@ -93,6 +97,12 @@ def test_a_psnr_below_its_target_is_missed(fake_codec, monkeypatch):
     monkeypatch.setattr(fake_codec, "encode", lossy, raising=False)
     with pytest.raises(wyner.TargetMissedError, match="PSNR"):
         wyner.encode(_image(), target_psnr=60)
+
+
+@pytest.mark.parametrize("name", ["pixels", "side", "metadata_bytes", "macs"])
+def test_limits_are_at_least_1(name):
+    with pytest.raises(wyner.UsageError, match="at least 1"):
+        wyner.Limits(**{name: 0})
 
 
 def test_compute_bombs_are_refused(fake_codec):

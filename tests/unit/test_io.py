@@ -40,6 +40,28 @@ def test_exif_and_xmp_are_kept(suffix):
     assert (back.exif, back.xmp) == (METADATA["exif"], METADATA["xmp"])
 
 
+def test_tiff_holds_exif_and_xmp_at_once():
+    tags = PilImage.Exif()
+    tags[271], tags[272] = "maker", "model"
+    tags.get_ifd(0x8769)[0x829D] = 2.8
+    image = Image.from_array(np.zeros((8, 8, 3), np.uint8), exif=tags.tobytes(), xmp=METADATA["xmp"])
+    back = io.read(io.encode_file(image, ".tif"))
+    assert back.xmp == METADATA["xmp"]
+    kept = PilImage.Exif()
+    kept.load(back.exif)
+    assert (kept[271], kept[272]) == ("maker", "model")
+    assert float(kept.get_ifd(0x8769)[0x829D]) == 2.8
+
+
+@pytest.mark.parametrize("exif", [b"hello", b"II*\x00", b""])
+def test_metadata_that_tiff_cannot_hold_is_refused(exif):
+    image = Image.from_array(np.zeros((8, 8, 3), np.uint8), exif=exif or None)
+    if exif:
+        with pytest.raises(UnsupportedError, match=r"TIFF.*write PNG"):
+            io.encode_file(image, ".tif")
+    assert io.read(io.encode_file(image, ".png")).exif == image.exif
+
+
 @pytest.mark.parametrize("suffix", [".png", ".ppm", ".tif"])
 @pytest.mark.parametrize("planes", [1, 3])
 def test_16_bits_are_kept(suffix, planes):
@@ -64,7 +86,8 @@ def test_pnm_of_other_depths_is_scaled():
 def test_formats_refuse_what_they_cannot_hold():
     deep = Image.from_array(np.zeros((2, 2, 3), np.uint16))
     clear = Image.from_array(np.zeros((2, 2, 4), np.uint8))
-    for image, suffix in ((deep, ".jpg"), (deep, ".webp"), (clear, ".jpg"), (clear, ".ppm")):
+    wide = Image.from_array(np.zeros((1, 16384), np.uint8))
+    for image, suffix in ((deep, ".jpg"), (deep, ".webp"), (clear, ".jpg"), (clear, ".ppm"), (wide, ".webp")):
         with pytest.raises(UnsupportedError, match="write"):
             io.encode_file(image, suffix)
     with pytest.raises(UsageError, match="suffix"):
@@ -123,6 +146,18 @@ def test_links_are_followed_and_devices_stay_devices(tmp_path):
     assert (tmp_path / "link.png").is_symlink() and (tmp_path / "real.png").read_bytes() == b"new"
     io.write_atomic("/dev/null", b"data")
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes and lengths as on POSIX")
+def test_any_name_that_a_file_may_have_and_the_mode_of_the_process(tmp_path):
+    name = "\u753b" * 83 + ".png"  # 253 bytes
+    before = os.umask(0o027)
+    try:
+        io.write(tmp_path / name, Image.from_array(np.zeros((2, 2), np.uint8)))
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o640
+    finally:
+        assert os.umask(before) == 0o027
+    assert os.listdir(tmp_path) == [name]
 
 
 def test_writing_is_atomic_and_keeps_existing_files(tmp_path, monkeypatch):

@@ -7,10 +7,14 @@ import pytest
 from skimage import data
 
 import wyner
-from wyner.codecs.overfit import macs_per_pixel, schedule
+from wyner.codecs.base import Settings
+from wyner.codecs.overfit import decode, fit, macs_per_pixel, schedule
 from wyner.codecs.overfit.coarse import PER_GRID, half_size, shifted
+from wyner.codecs.overfit.fit import fit_and_code
+from wyner.codecs.overfit.goal import Goal
 from wyner.codecs.overfit.model import load_model, tensor_shapes
 from wyner.codecs.overfit.schedule import grid_count, lambda_of_quality
+from wyner.codecs.overfit.stream import Coded, Picture
 from wyner.codecs.overfit.weights import network_bits, quantise_weights
 
 PHOTO = np.ascontiguousarray(data.astronaut()[60:156, 160:300])
@@ -57,10 +61,66 @@ def test_progress_tells_of_quantising(goal: dict[str, int], monkeypatch: pytest.
     fitting = [now for now in seen if now.phase not in ("probe", "closing")]
     steps = [now.step for now in fitting]
     assert steps == sorted(steps) and steps[-1] <= fitting[-1].steps
-    assert steps[-1] > 0.85 * fitting[-1].steps
+    assert 0.85 * steps[-1] < steps[-2] <= steps[-1] == fitting[-1].steps
     phases = [now.phase for now in fitting]
-    assert phases[-1] == "quantise"
+    assert phases[-2:] == ["quantise", "done"]
     assert ("quantise" in phases[: phases.index("networks")]) == ("target_size" in goal)
+
+
+@pytest.mark.parametrize("goal", [{"quality": 45}, {"target_size": 2500}, {"target_psnr": 33.0}])
+def test_progress_ends_with_what_the_file_is(goal: dict[str, float]) -> None:
+    seen: list[wyner.Progress] = []
+    encoded = wyner.encode(PHOTO, effort=1, progress=seen.append, **goal)
+    found = wyner.compare(PHOTO, encoded)
+    assert seen[-1].phase == "done"
+    assert seen[-1].psnr_db == pytest.approx(found.psnr_db, abs=1e-4)
+    assert seen[-1].bpp * PHOTO.shape[0] * PHOTO.shape[1] / 8 == pytest.approx(len(encoded), abs=2)
+
+
+@pytest.mark.parametrize(
+    "settings, misses, passes",
+    [
+        (Settings(target_bytes=1000, overhead_bytes=100), (7361.0, 0.0), (7359.0, 0.0)),
+        (Settings(target_bpp=0.5), (8161.0, 0.0), (8159.0, 0.0)),
+        (Settings(target_psnr=40.0), (0.0, 10**-3.91), (0.0, 10**-3.93)),
+    ],
+)
+def test_what_counts_as_a_missed_goal(
+    settings: Settings, misses: tuple[float, float], passes: tuple[float, float]
+) -> None:
+    """Sizes by more than 2 % of the file, of which the payload is a part, and PSNR by more than 2 %."""
+    goal = Goal.of(settings, 16000)
+    assert goal.failed(*misses) and not goal.failed(*passes)
+    assert not Goal.of(Settings(quality=60.0), 16000).failed(1e9, 1.0)
+
+
+def test_a_file_within_its_target_is_not_given_up_for_a_nearer_one_over_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes = iter([2000, 1030, 960, 900, 1040, 1025, 1022, 1060, 1100])
+    coded: list[int] = []
+
+    def code(self: Picture, model: object, w: object, latents: object, threads: int) -> Coded:
+        coded.append(next(sizes))
+        return Coded((bytes(coded[-1]),), 1e-3)
+
+    monkeypatch.setattr(Picture, "code", code)
+    kept = fit_and_code(Picture(PHOTO[:32, :32]), Settings(target_bytes=1000, effort=1), None)
+    assert coded[:4] == [2000, 1030, 960, 900] and len(kept.payloads[0]) == 960
+
+
+def test_more_threads_than_a_fitter_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fit, "THREAD_PIXELS", 1)
+    small = PHOTO[:20, :20]
+    assert wyner.encode(small, effort=1, threads=300) == wyner.encode(small, effort=1, threads=1)
+
+
+@pytest.mark.parametrize("shape", [(1, 131073), (131073, 1, 3)])
+def test_too_many_columns_or_rows_are_refused_before_the_fit(shape: tuple[int, ...]) -> None:
+    with pytest.raises(wyner.LimitError, match="131072"):
+        wyner.encode(np.zeros(shape, np.uint8), effort=1)
+    with pytest.raises(wyner.LimitError, match="131072"):
+        decode(bytes(16), 131073, 1, 3, 255)
 
 
 def test_threads_do_not_change_a_byte() -> None:

@@ -39,3 +39,29 @@ def test_damage(fake_codec):
     fake_codec.macs = 1e30
     with pytest.raises(OSError, match="multiply"):
         PilImage.open(io.BytesIO(data)).load()
+
+
+def test_save_takes_what_encode_takes(tmp_path):
+    image = PilImage.new("RGB", (4, 4), "navy")
+    image.save(tmp_path / "a.wyn", codec="lossless")
+    assert wyner.info((tmp_path / "a.wyn").read_bytes()).codec == "lossless"
+    with pytest.raises(wyner.UsageError, match="side"):
+        image.save(tmp_path / "b.wyn", codec="overfit", side=image)
+    assert not (tmp_path / "b.wyn").exists()
+
+
+def test_a_missed_target_leaves_the_file_and_warns(fake_codec, tmp_path):
+    noise = np.random.default_rng(5).integers(0, 256, (16, 16, 3), np.uint8)
+    with pytest.warns(UserWarning, match="target was 60"):
+        PilImage.fromarray(noise).save(tmp_path / "a.wyn", target_size=60)
+    assert np.array_equal(np.asarray(PilImage.open(tmp_path / "a.wyn")), noise)
+
+
+def test_a_failed_load_fails_again(fake_codec):
+    opened = PilImage.open(io.BytesIO(wyner.encode(np.zeros((4, 4), np.uint8))))
+    fake_codec.macs = 1e30
+    for _ in range(2):
+        with pytest.raises(OSError, match="multiply"):
+            opened.load()
+    fake_codec.macs = 1.0
+    assert np.asarray(opened).shape == (4, 4)

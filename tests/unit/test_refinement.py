@@ -209,3 +209,9 @@ def test_result_is_made_of_what_the_specification_says():
     change = reference.restore(planes, refinement.grade(planes, 700), network.shipped()).astype(np.int16)
     expected = refinement.changed(x, change)
     assert np.array_equal(refinement.refine(x, y, network.shipped(), 700), expected)
+
+
+def test_there_is_nothing_to_refine_in_a_lossless_file() -> None:
+    file = wyner.encode(np.zeros((8, 8, 3), np.uint8), codec="lossless")
+    with pytest.raises(wyner.UsageError, match="lossless"):
+        wyner.decode(file, refine=np.zeros((8, 8, 3), np.uint8))

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from .. import api, codecs, framing, io
-from ..container import is_set
+from ..container import SIGNATURE, Limits, is_set
 from ..errors import UsageError
+from ..image import Image
 from .files import (
     PIPE,
     WYN,
@@ -121,10 +122,12 @@ def test(arguments: argparse.Namespace) -> int:
 def compare(arguments: argparse.Namespace) -> int:
     """``wyner compare``."""
     reporter, limits = Reporter("compare", arguments.json), limits_of(arguments)
-    name = arguments.other
+    name = arguments.original
     try:
+        original = _picture(name, limits)
+        name = arguments.other
         found = api.compare(
-            read_bytes(arguments.original),
+            original,
             read_bytes(name),
             side=side_of(arguments),
             refine=refinement_of(arguments),
@@ -139,6 +142,11 @@ def compare(arguments: argparse.Namespace) -> int:
     fields = {"original": arguments.original, **dataclasses.asdict(found), "identical": identical}
     reporter.result(name, text, fields)
     return reporter.code
+
+
+def _picture(name: str, limits: Limits) -> Image:
+    data = read_bytes(name)
+    return api.decode(data, limits=limits) if data.startswith(SIGNATURE) else io.read(data, limits=limits)
 
 
 def _info_text(name: str, facts: api.Info) -> str:

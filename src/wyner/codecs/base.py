@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +18,8 @@ Pixels = npt.NDArray[Any]
 
 DEFAULT_QUALITY = 60.0
 DEFAULT_EFFORT = 5
+TARGET_TOLERANCE = 0.02
+"""A target counts as met within this relative distance on its bad side."""
 
 
 SIDE_MODES = ("full", "arm", "latents")
@@ -50,7 +53,7 @@ class Settings:
     overhead_bytes: bytes of the file beside the codec's payload (container, metadata, alpha), so that
         targets can be met in bytes of the file.
     threads: worker threads, >= 1; never changes the result.
-    seed: of all randomness in the encoder.
+    seed: of all randomness in the encoder, 0 to 2^32 - 1.
     side_mode: what sees the side picture, of codecs that take one: "full", "arm" (the entropy model alone) or
         "latents" (the entropy model alone, and of the side picture's file only its latents).
     side_align: 1 aligns the side picture block by block, 0 takes it as it lies.
@@ -80,8 +83,10 @@ class Settings:
         for name, goal in (("bpp", self.target_bpp), ("PSNR", self.target_psnr), ("size", self.target_bytes)):
             if goal is not None and not (goal > 0 and math.isfinite(goal)):
                 raise UsageError(f"target {name} is {goal:g}, it must be positive and finite")
-        if not 1 <= self.effort <= 10:
-            raise UsageError(f"effort is {self.effort}, it goes from 1 to 10")
+        if not (isinstance(self.effort, Integral) and 1 <= self.effort <= 10):
+            raise UsageError(f"effort is {self.effort}, it is a whole number from 1 to 10")
+        if not (isinstance(self.seed, Integral) and 0 <= self.seed < 2**32):
+            raise UsageError(f"seed is {self.seed}, it is a whole number from 0 to 4294967295")
         if self.side_mode not in SIDE_MODES or self.side_align not in (0, 1):
             raise UsageError(f"side_mode must be one of {', '.join(SIDE_MODES)}, and side_align 0 or 1")
         if self.threads < 1 or self.overhead_bytes < 0:

@@ -30,7 +30,7 @@ def encode(pixels: Pixels, settings: Settings, progress: ProgressCallback | None
     """Fit the codec to ``pixels``, (H, W, C) uint8 or uint16 with C in {1, 3}, and return the payload.
 
     The same pixels, settings and instruction set give the same bytes for any number of threads.
-    Raises FloatingPointError if the fit diverges, and whatever ``progress`` raises.
+    Raises LimitError, FloatingPointError if the fit diverges, and whatever ``progress`` raises.
     """
     return fit_and_code(Picture(pixels), settings, progress).payloads[0]
 
@@ -40,7 +40,7 @@ def decode(
 ) -> npt.NDArray[Any]:
     """Decode a payload to (height, width, channels), uint8 for maxval 255 and uint16 for 65535.
 
-    Raises CorruptError or UnsupportedError.
+    Raises CorruptError, UnsupportedError or LimitError.
     """
     decoded: npt.NDArray[Any] = _native.overfit_decode(payload, width, height, channels, maxval, threads)
     return decoded

@@ -31,6 +31,7 @@ PROBE_STEPS = 100
 TRIAL_PROBES = 3  # on trial, one probe for so many in the end
 QUANTISING_LOSSES = 30  # about what quantising evaluates beside its probes
 THREAD_PIXELS = 50_000  # below so many pixels a thread costs more than it gives
+MOST_THREADS = 256  # that a fitter takes
 TOLERANCE = 0.01
 CLOSING_ROUNDS = 8
 FIRST_LOOK = 0.1  # fraction of the main phase after which a target is steered for
@@ -108,7 +109,7 @@ class _Fit:
 
     @property
     def threads(self) -> int:
-        return min(self.settings.threads, 1 + self.pixels // THREAD_PIXELS)
+        return min(self.settings.threads, 1 + self.pixels // THREAD_PIXELS, MOST_THREADS)
 
     def begin(self) -> None:
         """A fresh fitter with the plan and the model for the present multiplier."""
@@ -292,6 +293,9 @@ def _finish(fit: _Fit, weights: QuantisedWeights) -> Coded:
     def miss(coded: Coded) -> float:
         return fit.goal.log_error(coded.bits, coded.mse)
 
+    def badness(coded: Coded) -> tuple[bool, float]:
+        return fit.goal.failed(coded.bits, coded.mse), abs(miss(coded))
+
     best = coded = attempt()
     for number in range(1, CLOSING_ROUNDS + 1):
         if fit.goal.met(coded.bits, coded.mse, TOLERANCE):
@@ -302,8 +306,10 @@ def _finish(fit: _Fit, weights: QuantisedWeights) -> Coded:
             break  # the end of the range, and not the first round there: the target is out of reach
         _closing_round(fit)
         coded = attempt()
-        if abs(miss(coded)) < abs(miss(best)):
+        if badness(coded) < badness(best):
             best = coded
+    fit.done = fit.total_steps
+    fit.report("done", best.bits - fit.network_bits, best.mse)
     return best
 
 

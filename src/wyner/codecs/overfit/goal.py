@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ..base import Settings
+from ..base import TARGET_TOLERANCE, Settings
 from .schedule import lambda_of_quality
 
 LAMBDA_RANGE = (2e-6, 0.5)
@@ -22,11 +22,15 @@ def psnr_db(mse: float) -> float:
 
 @dataclass(frozen=True)
 class Goal:
-    """A fixed multiplier, a payload size in bits, or a PSNR in dB: exactly one is not None."""
+    """A fixed multiplier, a payload size in bits, or a PSNR in dB: exactly one is not None.
+
+    slack: bits more, or dB less, with which the caller still takes the goal as met.
+    """
 
     lam: float | None = None
     bits: float | None = None
     psnr: float | None = None
+    slack: float = math.inf
 
     @staticmethod
     def of(settings: Settings, pixels: int) -> Goal:
@@ -34,12 +38,13 @@ class Goal:
         if settings.quality is not None:
             return Goal(lam=lambda_of_quality(settings.quality) * min(1.0, pixels / TINY_PIXELS))
         if settings.target_psnr is not None:
-            return Goal(psnr=settings.target_psnr)
+            return Goal(psnr=settings.target_psnr, slack=TARGET_TOLERANCE * settings.target_psnr)
         file_bits = (
             settings.target_bpp * pixels if settings.target_bpp else 8.0 * (settings.target_bytes or 0)
         )
         # A payload of a few bytes is the least there is; the caller checks what was reached.
-        return Goal(bits=max(file_bits - 8 * settings.overhead_bytes, 64.0))
+        bits = max(file_bits - 8 * settings.overhead_bytes, 64.0)
+        return Goal(bits=bits, slack=TARGET_TOLERANCE * file_bits)
 
     def first_lambda(self, pixels: int) -> float:
         """A multiplier to begin with, for a picture of middling detail."""
@@ -65,6 +70,12 @@ class Goal:
         if self.psnr is not None:
             return abs(10 ** ((self.psnr - psnr_db(mse)) / 10) - 1) <= tolerance
         return True
+
+    def failed(self, bits: float, mse: float) -> bool:
+        """Whether the caller will take the goal as missed."""
+        if self.bits is not None:
+            return bits > self.bits + self.slack
+        return self.psnr is not None and psnr_db(mse) < self.psnr - self.slack
 
 
 def expected_rate(settings: Settings, pixels: int) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ... import _native
+from ...errors import LimitError
 from .coarse import half_size
 from .expected import expected_bits
 from .model import Extras, Floats, Ints, Model, load_model
@@ -16,6 +17,7 @@ from .schedule import Plan, architecture_for, grid_count, model_index, plan_for
 from .weights import QuantisedWeights
 
 MAX_LATENT = 4095
+MAX_SIDE = 131072
 
 
 @dataclass(frozen=True)
@@ -23,13 +25,18 @@ class Picture:
     """The picture being coded: pixels (H, W, C) uint8 or uint16.
 
     side: what is known from a side picture, if there is one. half_side: makes the same for half the size.
-    side_gain: how much of the side picture the reconstruction begins with, 0..1.
+    side_gain: how much of the side picture the reconstruction begins with, 0..1. Raises LimitError for more
+    than ``MAX_SIDE`` columns or rows.
     """
 
     pixels: npt.NDArray[np.generic]
     side: _native.SideInputs | None = None
     half_side: Callable[[], _native.SideInputs] | None = None
     side_gain: float = 1.0
+
+    def __post_init__(self) -> None:
+        if max(self.width, self.height) > MAX_SIDE:
+            raise LimitError(f"the picture is {self.width}x{self.height}; this codec takes {MAX_SIDE} a side")
 
     @property
     def extras(self) -> Extras:

@@ -198,7 +198,7 @@ def _in_bounds(model: Model, weights: QuantisedWeights) -> bool:
 
 
 def _consistent(k: list[int]) -> bool:
-    """The shifts of section 6 for the smallest fa (4) and fu (2) that a file may use."""
+    """Whether shifts agree as section 6 asks, with some fa of 4 to 11 and fu of 2 to 11."""
     return (
         k[3] <= min(k[0], k[1], k[2]) + 4
         and k[9] <= min(k[7], k[8]) + 2
