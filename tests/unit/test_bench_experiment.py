@@ -1,9 +1,11 @@
 """Experiments: what is read from TOML, and errors that name the key."""
 
+import dataclasses
 import textwrap
 
 import pytest
 
+from wyner.bench import registry
 from wyner.bench.experiment import load
 from wyner.errors import UsageError
 
@@ -69,6 +71,22 @@ def test_everything_that_can_be_said(tmp_path, monkeypatch):
     assert png.settings == ({},)
 
 
+def test_the_lossless_codec_has_efforts_and_no_rates(tmp_path):
+    text = GOOD + "[[codecs]]\nname = 'wyner_lossless'\n"
+    assert load(write(tmp_path, text)).curves[1].settings == ({"effort": 5},)
+    found = load(write(tmp_path, text + "effort = [1, 9]")).curves[1]
+    assert found.settings == ({"effort": 1}, {"effort": 9})
+
+
+def test_a_codec_without_settings_of_its_own(tmp_path, monkeypatch):
+    bare = dataclasses.replace(registry.by_name("jpeg_444"), name="bare", ladder=())
+    monkeypatch.setattr(registry, "_extra", {"bare": bare})
+    text = GOOD.replace("jpeg_444", "bare")
+    with pytest.raises(UsageError, match=r"codecs\[0\]: name a rate; bare has none of its own"):
+        load(write(tmp_path, text))
+    assert load(write(tmp_path, text + "quality = 3")).curves[0].settings == ({"quality": 3},)
+
+
 def test_defaults(tmp_path):
     found = load(write(tmp_path, GOOD))
     assert found.metrics == ("psnr", "ms_ssim") and found.threads == 1 and found.keep_files
@@ -98,6 +116,13 @@ def test_defaults(tmp_path):
         (GOOD + "quality = [10, 200]", r"codecs\[0\]: quality: 200 must be from 1 to 100"),
         (GOOD + "quality = 'high'", r"codecs\[0\]: quality: 'high' must be a number"),
         (GOOD + "quality = [10, 10]", "codecs: jpeg_444 .*named twice"),
+        (GOOD + "quality = []", r"codecs\[0\].quality: name at least one value"),
+        (GOOD + "[[codecs]]\nname = 'wyner_overfit'\neffort = []", r"codecs\[1\].effort: name at least one"),
+        (
+            GOOD + "[[codecs]]\nname = 'wyner_lossless'\nquality = 9",
+            r"codecs\[1\].quality: wyner_lossless has no",
+        ),
+        (GOOD + "[[codecs]]\nname = 'wyner_lossless'\neffort = 11", r"codecs\[1\]: effort is 11"),
         (GOOD + "[[codecs]]\nname = 'wyner_overfit'\neffort = 11", r"codecs\[1\]: effort is 11"),
         (
             GOOD + "[[codecs]]\nname = 'wyner_overfit'\nquality = 1\ntarget_bpp = 1",

@@ -1,7 +1,10 @@
 """Plans: what makes two tasks the same, how pictures are found and named, what cannot be done."""
 
 import dataclasses
+import hashlib
 import sys
+from importlib import resources
+from pathlib import Path
 
 import pytest
 from bench_sample import picture
@@ -13,6 +16,7 @@ from wyner.bench.plan import make_plan
 from wyner.errors import UsageError
 from wyner.image import Image
 
+WEIGHTS = Path(str(resources.files("wyner") / "weights"))
 CODECS = [{"name": "jpeg_444", "quality": [10, 20]}, {"name": "png"}]
 
 
@@ -130,3 +134,39 @@ def test_side_pictures_belong_to_the_key_of_codecs_that_take_them(tmp_path, monk
         table = {"images": [], "pairs": "pairs.csv", "codecs": [{"name": "png"}, {"name": "sided"}]}
         found.append(make_plan(experiment(tmp_path, **table), tmp_path / "run").tasks)
     assert found[0][0].key == found[1][0].key and found[0][1].key != found[1][1].key
+
+
+@pytest.mark.parametrize(
+    "codec, models", [("wyner_learned", ("hyperprior", "factorised")), ("wyner_ndic", ("ndic", "ndic-none"))]
+)
+def test_a_model_that_is_replaced_is_measured_again(tmp_path, monkeypatch, codec, models):
+    pytest.importorskip("wyner._native", reason="the native core is not built")
+    write(tmp_path / "a.png")
+    write(tmp_path / "s.png", 3)
+    (tmp_path / "pairs.csv").write_text("image,side\na.png,s.png\n")
+    monkeypatch.setenv("WYNER_MODELS", str(tmp_path))
+    wanted = [{"name": codec, "quality": 3, "options": {"model": "mine"}}, {"name": "png"}]
+    found = []
+    for model in (*models, models[0]):
+        data = (WEIGHTS / f"{model}.safetensors").read_bytes()
+        (tmp_path / "mine.safetensors").write_bytes(data)
+        table = {"images": [], "pairs": "pairs.csv", "codecs": wanted, "matched": {"bpp": [1.0]}}
+        tasks = make_plan(experiment(tmp_path, **table), tmp_path / "run").tasks
+        name = hashlib.sha256(data).hexdigest()[:16]  # as files name their model
+        assert [task.model for task in tasks] == [name, None, name]
+        found.append([task.encode_key for task in tasks])
+    first, second, third = found
+    assert first == third
+    assert [a == b for a, b in zip(first, second, strict=True)] == [False, True, False]
+
+
+def test_a_model_that_is_not_there_is_a_problem_and_the_rest_goes_on(tmp_path):
+    pytest.importorskip("wyner._native", reason="the native core is not built")
+    write(tmp_path / "a.png")
+    write(tmp_path / "b.png", 2)
+    options = {"model": "nobody's"}
+    codecs = [{"name": "wyner_learned", "options": options}, {"name": "wyner_learned", "quality": 3}]
+    found = make_plan(experiment(tmp_path, codecs=codecs), tmp_path / "run")
+    ((name, error),) = found.problems
+    assert name == "wyner_learned" and 'no model is called "nobody\'s"' in str(error)
+    assert [(task.image, task.setting) for task in found.tasks] == [(i, {"quality": 3}) for i in "ab"]

@@ -76,6 +76,55 @@ def test_other_forms(tmp_path):
     assert j.points == ({"bpp": 1.0, "psnr_db": 30.0},) and j.source == "v1: c"
 
 
+def test_columns_of_a_series_that_nobody_knows_are_left_out(tmp_path):
+    table = {
+        "sources": "u",
+        "columns": ["bpp", "VMAF", "PSNR dB", "seconds"],
+        "series": {"X": [[0.1, 80, 30, 7]]},
+    }
+    (tmp_path / "s.json").write_text(json.dumps(table))
+    assert load([tmp_path / "s.json"])[0].points == ({"bpp": 0.1, "psnr_db": 30.0},)
+    table["columns"][0] = "rate"
+    (tmp_path / "s.json").write_text(json.dumps(table))
+    with pytest.raises(CorruptError, match="KeyError 'bpp'"):
+        load([tmp_path / "s.json"])
+
+
+@pytest.mark.parametrize(
+    "rows",
+    ["A,one,,0.1,30\nA,one,,0.3,34\n", "A,one,1,0.1,30\nA,one,,0.3,34\n", "A,one,1,0.1,30\nA,one,1,0.3,34\n"],
+)
+def test_points_that_cannot_be_told_apart_have_no_mean(tmp_path, rows):
+    both = rows + rows.replace("one", "two")
+    (tmp_path / "x.csv").write_text(f"codec,image,setting,bpp,psnr_db\n{both}")
+    (tmp_path / "means.json").write_text(json.dumps(MEANS))
+    found = load([tmp_path / "means.json", tmp_path / "x.csv"], ["A"], images=["one", "two"])
+    assert [(curve.image, curve.over) for curve in found] == [
+        (None, "Set, 24 images"), ("one", "x"), ("two", "x"),
+    ]  # fmt: skip
+    assert all(len(curve.points) == 2 for curve in found)
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan"])
+def test_values_that_are_not_finite_are_none(tmp_path, value):
+    (tmp_path / "x.csv").write_text(f"codec,image,setting,bpp,psnr_db,msssim\nA,one,1,0.1,{value},0.9\n")
+    assert load([tmp_path / "x.csv"], images=["one"])[0].points == (
+        {"bpp": 0.1, "ms_ssim": 0.9, "setting": "1"},
+    )
+    number = json.dumps(float(value))
+    (tmp_path / "s.json").write_text(
+        f'{{"columns": ["bpp", "PSNR"], "sources": "u", "series": {{"X": [[0.1, {number}]]}}}}'
+    )
+    assert load([tmp_path / "s.json"])[0].points == ({"bpp": 0.1},)
+
+
+@pytest.mark.parametrize("rate", ["inf", "nan", "0", "-1"])
+def test_rates_that_are_none(tmp_path, rate):
+    (tmp_path / "x.csv").write_text(f"codec,image,setting,bpp,psnr_db\nA,one,1,{rate},30\n")
+    with pytest.raises(CorruptError, match=f"x.csv: not a file of published curves: .*bpp of {rate}"):
+        load([tmp_path / "x.csv"], images=["one"])
+
+
 def test_unknown_names(files):
     with pytest.raises(UsageError, match=r"published.curves: no file holds 'Z'; there are: A, B, C"):
         load(files, ["Z"])

@@ -145,6 +145,10 @@ def test_descriptions(tmp_path, plan):
     found = read_description(tmp_path / "run")
     assert (found["name"], found["matched"]["bpp"], found["published"]) == ("n", [1.0], [])
     assert read_description(tmp_path / "nothing")["name"] == "nothing"
+    for damage in (b'{"name": ', b"[]", b"\xff"):
+        (tmp_path / "run" / "experiment.json").write_bytes(damage)
+        with pytest.raises(CorruptError, match=r"experiment\.json is damaged"):
+            read_description(tmp_path / "run")
 
 
 def test_a_folder_without_records(tmp_path):

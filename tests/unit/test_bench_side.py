@@ -16,6 +16,7 @@ from wyner.batch.manifest import Manifest
 from wyner.bench import given, registry
 from wyner.bench.experiment import load, parse
 from wyner.bench.plan import make_plan
+from wyner.bench.records import read_run
 from wyner.bench.run import describe_run, execute, pending
 from wyner.bench.task import run_task
 from wyner.errors import UsageError
@@ -189,11 +190,65 @@ def test_a_wrong_one_that_cannot_be_read_does_not_end_the_picture(tmp_path):
     (tmp_path / "y1.png").write_text("junk")
     _, plan = plan_of(tmp_path)
     tasks = {(task.image, task.setting.get("side")): task for task in plan.tasks}
-    assert run_task(tasks["x0", "wrong"])["kind"] == "WynerError"
-    assert run_task(tasks["x1", "right"])["kind"] == "InputError"
+    assert run_task(tasks["x0", "wrong"])["kind"] == "SideInputError"
+    assert run_task(tasks["x1", "right"])["kind"] == "SideInputError"
     unable = dataclasses.replace(registry.by_name("wyner_side"), code_side=None)
     with pytest.raises(UsageError, match="codes no side pictures"):
         given.make(unable, {"side": "coded"}, picture(0, 8, 8), picture(0, 8, 8), 1)
+
+
+def test_an_unreadable_side_picture_is_told_of_once_and_stops_no_other_task(tmp_path):
+    write_pairs(tmp_path)
+    (tmp_path / "y0.png").write_text("junk")
+    codecs = [{**CODECS[1], "side": ["right", "coded", "wrong", "none"]}, CODECS[0]]
+    _, plan = plan_of(tmp_path, codecs=codecs)
+    (tmp_path / "run").mkdir()
+    with closing(Manifest(tmp_path / "run" / "records-1-of-1.jsonl")) as log:
+        records = list(execute(plan.tasks, InlineExecutor(), log, window=1))
+    failed = [record for record in records if "error" in record]
+    assert [(record["image"], record["kind"]) for record in failed] == [("x0", "SideInputError")]
+    assert str(tmp_path / "y0.png") in failed[0]["error"]
+    done = [(record["image"], record["side_given"]) for record in records if "error" not in record]
+    assert done == [
+        ("x0", "wrong"), ("x0", "none"), ("x0", None),
+        ("x1", "right"), ("x1", "coded"), ("x1", "none"), ("x1", None),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["wyner_side", "wyner_refine", "wyner_ndic"])
+def test_pictures_without_a_side_picture_are_told_of_and_not_measured(tmp_path, name):
+    write_pairs(tmp_path)
+    io.write(tmp_path / "alone.png", Image.from_array(picture(7, 40, 56)))
+    codecs = [{"name": name, "quality": [20, 40], "side": ["right", "none"]}, CODECS[0]]
+    _, plan = plan_of(tmp_path, images=["alone.png", "x0.png"], codecs=codecs)
+    assert [(what, str(error)) for what, error in plan.problems] == [
+        ("alone", f"{name} takes pictures of a pair list; this one is of none")
+    ]
+    found = [(task.image, task.setting.get("side")) for task in plan.tasks]
+    assert sorted(set(found), key=str) == [
+        ("alone", "none"), ("alone", None),
+        *((image, side) for image in ("x0", "x1") for side in ("none", "right", None)),
+    ]  # fmt: skip
+    assert len(found) == 2 * (1 + 2 + 2) + 3 and plan.images == ["alone", "x0", "x1"]
+    codec = registry.by_name(name)
+    with pytest.raises(UsageError, match="takes a side picture, and there is none"):
+        given.make(codec, {"side": "right"}, None, picture(0, 8, 8), 1)
+
+
+def test_side_pictures_of_one_name_are_told_apart(tmp_path):
+    wide = picture(1, 40, 56)
+    io.write(tmp_path / "left.png", Image.from_array(wide))
+    for folder, dark in (("d1", 5), ("d2", 9)):
+        (tmp_path / folder).mkdir()
+        io.write(tmp_path / folder / "right.png", Image.from_array(wide - dark))
+    (tmp_path / "pairs.csv").write_text("image,side\nleft.png,d1/right.png\nleft.png,d2/right.png\n")
+    experiment, plan = plan_of(tmp_path, codecs=[{**CODECS[1], "side": ["right", "none"]}, CODECS[0]])
+    assert plan.images == ["left"]
+    describe_run(experiment, tmp_path / "run", [])
+    with closing(Manifest(tmp_path / "run" / "records-1-of-1.jsonl")) as log:
+        list(execute(plan.tasks, InlineExecutor(), log, window=4))
+    found = {(r["side"], r["side_given"]) for r in read_run(tmp_path / "run")[0]}
+    assert found >= {("d1/right", "right"), ("d2/right", "right"), (None, None)}
 
 
 def test_the_experiment_of_the_project(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from wyner.bench.averages import mean_points
 from wyner.bench.export import CSV_COLUMNS, write_compressai, write_csv
 from wyner.bench.table import tables
 from wyner.bench.table_text import to_text
-from wyner.errors import UsageError
+from wyner.errors import CorruptError, UsageError
 
 IMAGES = [f"i{n}" for n in range(6)]
 
@@ -130,3 +131,105 @@ def test_references_are_checked(tmp_path):
     assert tables(run)["reference"] == "a"
     with pytest.raises(UsageError, match="no codec of this run is called 'q'; there are: a, b"):
         tables(run, "q")
+
+
+def test_means_say_over_how_many_images_of_the_run_they_are(tmp_path):
+    run = run_folder(tmp_path, [r for r in all_records() if r["label"] != "b" or r["image"] in ("i1", "i4")])
+    found = tables(run)
+    assert {row["label"]: row["images"] for row in found["means"]} == {"a": 6, "b": 2, "z": 6}
+    counts = dict(re.findall(r"^(\w) .*?(\d of \d)", to_text(found), re.MULTILINE))
+    assert counts == {"a": "6 of 6", "b": "2 of 6", "z": "6 of 6"}
+
+
+def test_compressai_files_are_of_all_images_of_the_run(tmp_path):
+    half = [r for r in all_records() if r["label"] != "b" or r["image"] in ("i1", "i4")]
+    assert [path.name for path in write_compressai(half, tmp_path / "half")] == ["a.json"]
+    parts = [r for r in half if r["label"] == "b" or r["image"] in ("i0", "i1")]
+    with pytest.raises(UsageError, match="no lossy codec was measured on all 3 images of the run"):
+        write_compressai(parts, tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+    assert write_compressai([r for r in half if r["lossless"]], tmp_path / "lossless") == []
+
+
+def paired():
+    """Files of a codec without side pictures, and of one that has two for one of its two images."""
+    alone = [record("a", q, i) for q in range(4) for i in ("i0", "i1")]
+    first = [record("b", q, i, 0.8, side="s1") for q in range(4) for i in ("i0", "i1")]
+    second = [record("b", q, "i0", 0.5, side="s2", key=f"second {q}") for q in range(4)]
+    return [*alone, *first, *second]
+
+
+def test_an_image_of_two_pairs_counts_for_each(tmp_path):
+    point = {"bpp": 0.05, "psnr_db": 30}
+    paper = {
+        "name": "p",
+        "source": "s",
+        "over": "",
+        "image": "i0",
+        "points": [point, {"bpp": 0.4, "psnr_db": 48}],
+    }
+    found = tables(run_folder(tmp_path, paired(), published=[paper]))
+    names = ["i0 with s1", "i0 with s2", "i1"]
+    assert found["images"] == names and not found["left_out"]
+    b, p = (row for row in found["bd"] if row["metric"] == "psnr_db")
+    assert [b["images"][name]["percent"] for name in names] == pytest.approx([-20, -50, -20])
+    assert b["pchip"]["mean"] == pytest.approx(-30)
+    assert b["of_means"]["images"] == tuple(names)
+    assert set(p["images"]) == set(names[:2]) and set(p["without"]) == {"i1"}
+    first = next(row for row in found["means"] if row["label"] == "a")
+    rates = [0.1, 0.1, 0.1 * 2**0.1]  # as many times as the other codec has files of it
+    assert first["images"] == 3 and first["bpp"] == pytest.approx(np.mean(rates))
+
+
+def test_a_file_made_with_nothing_to_see_stands_for_all_pairs(tmp_path):
+    grey = [r | {"label": "c", "side": "s1", "side_given": "none"} for r in paired() if r["label"] == "a"]
+    grey = [r | {"key": f"grey {r['key']}", "codec": "c"} for r in grey]
+    found = tables(run_folder(tmp_path, [*paired(), *grey]))
+    assert {row["label"]: row["images"] for row in found["means"]} == {"a": 3, "b": 3, "c": 3}
+
+
+def test_matched_rates_of_an_image_of_two_pairs():
+    at = {"bpp": 1.0, "target_bpp": 1.0}
+    alone = [record("a", 1, i, psnr_db=30.0, **at) for i in ("i0", "i1")]
+    sided = [record("b", 1, i, psnr_db=33.0, side="s1", **at) for i in ("i0", "i1")]
+    sided.append(record("b", 1, "i0", psnr_db=39.0, side="s2", **at))
+    a, b = matched.rows([*alone, *sided], "a")
+    assert set(a.images) == set(b.images) == {"i0 with s1", "i0 with s2", "i1"}
+    assert (b.differences["psnr_db"].mean, b.differences["psnr_db"].count) == (pytest.approx(5), 3)
+
+
+def test_a_published_curve_does_not_join_the_measured_one_of_its_name(tmp_path):
+    points = [{"setting": q, "bpp": 0.05 * 2**q, "psnr_db": 30 + 6 * q} for q in range(4)]
+    papers = [{"name": name, "source": "s", "over": "", "image": "i0", "points": points} for name in "ab"]
+    plain = tables(run_folder(tmp_path, all_records()))
+    found = tables(run_folder(tmp_path, all_records(), published=papers))
+    rows = {row["test"]: row for row in found["bd"] if row["metric"] == "psnr_db"}
+    assert set(rows) == {"b", "a (published)", "b (published)"} and found["reference"] == "a"
+    assert rows["b"] == next(row for row in plain["bd"] if row["metric"] == "psnr_db")
+    assert rows["a (published)"]["pchip"]["mean"] == pytest.approx(-50)
+
+
+def test_a_reference_that_was_not_measured_is_stood_in_for_with_a_note(tmp_path):
+    run = run_folder(tmp_path, all_records(), reference="later")
+    found = tables(run)
+    note = "The experiment's reference later was not measured; a stands in for it."
+    assert (found["reference"], found["notes"]) == ("a", [note])
+    assert note in to_text(found).splitlines() and found["bd"]
+    assert tables(run, "b")["notes"] == []
+    with pytest.raises(UsageError, match="no codec of this run is called 'later'"):
+        tables(run, "later")
+    effort = [r | {"label": "a e1", "setting": {**r["setting"], "effort": 1}} for r in all_records()[:24]]
+    exact = [r | {"key": f"other {i}"} for i, r in enumerate(effort)] + all_records()
+    assert tables(run_folder(tmp_path, exact, reference="a"))["reference"] == "a"
+    lossless = [r for r in all_records() if r["lossless"]]
+    assert tables(run_folder(tmp_path, lossless, reference="a"))["reference"] is None
+
+
+def test_damaged_files_of_a_run_are_errors_of_ours(tmp_path):
+    run = run_folder(tmp_path, all_records())
+    (run / "experiment.json").write_text('{"name": "ma')
+    with pytest.raises(CorruptError, match=r"experiment\.json is damaged"):
+        tables(run)
+    (run / "experiment.json").write_text("[1]")
+    with pytest.raises(CorruptError, match=r"experiment\.json is damaged"):
+        tables(run)

@@ -86,6 +86,13 @@ def test_a_wyner_codec_counts_its_work(tmp_path):
     assert record["psnr_db"] > 20
 
 
+def test_the_lossless_codec_is_measured(tmp_path):
+    pytest.importorskip("wyner._native", reason="the native core is not built")
+    record = run_task(only(tasks(tmp_path, {"name": "wyner_lossless"}, matched={"bpp": [4.0]})))
+    assert record["identical"] and record["lossless"] and record["psnr_db"] is None
+    assert (record["label"], record["setting"]) == ("wyner_lossless e5", {"effort": 5})
+
+
 def test_matched_rates(tmp_path):
     table = {"matched": {"bpp": [4.0]}}
     found = tasks(tmp_path, {"name": "jpeg_444", "quality": 10}, {"name": "png"}, **table)
@@ -194,6 +201,15 @@ def test_a_worker_with_other_code_refuses(tmp_path):
     task = only(tasks(tmp_path, {"name": "png"}))
     record = run_task(dataclasses.replace(task, code="0.0.9+abc.def"))
     assert "this worker runs wyner" in record["error"]
+
+
+def test_the_model_is_on_record_and_a_worker_with_another_refuses(tmp_path, codecs):
+    codecs(toy(model=lambda setting: "first"))
+    task = only(tasks(tmp_path, {"name": "toy"}))
+    assert run_task(task)["model"] == "first"
+    codecs(toy(model=lambda setting: "second"))
+    assert "has the model second, the run was planned with first" in run_task(task)["error"]
+    assert only(tasks(tmp_path, {"name": "toy"})).encode_key != task.encode_key
 
 
 def test_alpha_is_left_out_and_told_of(tmp_path):

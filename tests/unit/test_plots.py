@@ -8,7 +8,7 @@ from report_records import curve, record, write_run
 
 from wyner.bench.plots import write_plots
 from wyner.bench.published import PublishedCurve
-from wyner.errors import UsageError
+from wyner.errors import CorruptError, UsageError
 
 pytest.importorskip("matplotlib", reason="plots need Matplotlib")
 
@@ -44,6 +44,13 @@ def test_one_plot_for_each_metric_image_and_format(run, tmp_path):
         if path.suffix == ".png":
             with PilImage.open(path) as image:
                 assert image.size == (1080, 690)
+
+
+def test_damaged_records_are_an_error_of_ours(run, tmp_path):
+    path = run / "records-1-of-1.jsonl"
+    path.write_text("#" + path.read_text())
+    with pytest.raises(CorruptError, match="line 1 is damaged"):
+        write_plots(run, tmp_path / "out")
 
 
 def test_names_stand_in_the_plot_as_they_are(run, tmp_path):

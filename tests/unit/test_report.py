@@ -18,7 +18,7 @@ from wyner.bench.records import read_run
 from wyner.bench.report import build, load, page
 from wyner.bench.report.model import MEAN
 from wyner.bench.report.pictures import data_uri
-from wyner.errors import UsageError
+from wyner.errors import CorruptError, UsageError
 
 pytest.importorskip("scipy", reason="BD-rates need SciPy")
 
@@ -217,6 +217,12 @@ def test_lossless_codecs_have_a_table_of_their_own(html, run):
     assert row["bpsp"] == pytest.approx(sum(r["bpsp"] for r in files) / 2)
 
 
+def test_a_run_of_lossless_codecs_has_no_metrics_and_its_table(tmp_path):
+    _, data = report(tmp_path, [record("png", "x", 9.0, None)])
+    assert (data["metrics"], data["bd"], data["reference"]) == ([], {}, -1)
+    assert [row["name"] for row in data["lossless"]] == ["png"]
+
+
 def test_failures_are_told(tmp_path):
     failed = record("a", "z", 0.1, 20.0) | {"error": "it broke", "key": "other", "setting": {"quality": 7}}
     _, data = report(tmp_path, [*curve("a", "x"), failed])
@@ -270,12 +276,50 @@ def test_lpips_counts_downward(tmp_path):
     assert data["bd"]["lpips"]["0"]["1"]["images"]["0"]["pchip"] < -10
 
 
-@pytest.mark.parametrize("over, comparable", [("Kodak, 24 images", False), ("2 images of this run", True)])
+@pytest.mark.parametrize(
+    "over, comparable",
+    [
+        ("Kodak, 24 images", False),
+        ("Kodak, 2 images", False),
+        ("", False),
+        ("3 images of this run", False),
+        ("2 images of this run", True),
+    ],
+)
 def test_means_over_different_images_are_not_compared(tmp_path, over, comparable):
     points = tuple({"bpp": r["bpp"], "psnr_db": r["psnr_db"]} for r in curve("p", "x"))
     paper = PublishedCurve("paper", "a paper", over, None, points)
     _, data = report(tmp_path, [*curve("a", "x"), *curve("a", "y")], published=[paper])
     assert ("refused" not in data["bd"]["psnr_db"]["0"]["1"]["curve"]) == comparable
+
+
+@pytest.mark.parametrize("over, comparable", [("Kodak, 24 images", True), ("", False)])
+def test_published_means_over_one_set_are_compared(tmp_path, over, comparable):
+    points = tuple({"bpp": r["bpp"], "psnr_db": r["psnr_db"]} for r in curve("p", "x"))
+    papers = [PublishedCurve(name, "a paper", over, None, points) for name in "pq"]
+    _, data = report(tmp_path, [*curve("a", "x"), *curve("a", "y")], published=papers)
+    assert ("refused" not in data["bd"]["psnr_db"]["1"]["2"]["curve"]) == comparable
+
+
+def test_a_measured_codec_goes_before_a_published_curve_of_its_name(tmp_path):
+    paper = PublishedCurve(
+        "b", "s", "o", None, ({"bpp": 0.5, "psnr_db": 30.0}, {"bpp": 1.0, "psnr_db": 33.0})
+    )
+    records = [*curve("a", "x"), *(r | {"label": "b e5"} for r in curve("b", "x", 1))]
+    _, data = report(tmp_path, records, published=[paper], reference="b")
+    assert data["series"][data["reference"]]["name"] == "b e5"
+    _, data = report(tmp_path, curve("a", "x"), published=[paper], reference="b")
+    assert data["series"][data["reference"]]["published"]
+
+
+def test_damaged_files_of_a_run_are_errors_of_ours(tmp_path):
+    run = write_run(tmp_path / "run", curve("a", "x"))
+    for name, damage in (("records-1-of-1.jsonl", "#\n{}\n"), ("experiment.json", "{")):
+        content = (run / name).read_text()
+        (run / name).write_text(damage)
+        with pytest.raises(CorruptError, match="damaged"):
+            build(run, tmp_path / "r.html")
+        (run / name).write_text(content)
 
 
 def test_the_reference_is_found_by_label_or_codec(run, tmp_path, html):

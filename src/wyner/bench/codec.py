@@ -61,6 +61,8 @@ class Codec:
     warped: (file, side picture) to the side picture as the file aligns it with the picture; None where there
         is no such thing.
     macs_per_pixel: multiply-accumulates of decoding, from the file; None where nobody counts them.
+    model: hash of the model that a setting names, None of codecs that have no several; raises UsageError when
+        there is none of that name, CorruptError and OSError.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Codec:
     code_side: Callable[[Pixels, Setting, int], bytes] | None = None
     warped: Callable[[bytes, SidePicture], Pixels] | None = None
     macs_per_pixel: Callable[[bytes], float] | None = None
+    model: Callable[[Setting], str | None] = lambda setting: None
     code_parts: tuple[str, ...] = ("bench/anchors.py",)
     check: Callable[[Setting], None] = lambda setting: None
 

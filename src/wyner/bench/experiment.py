@@ -175,9 +175,13 @@ def _curves(keys: _Keys) -> tuple[Curve, ...]:
             codec = registry.by_name(name)
         except UsageError as error:
             raise UsageError(f"{where}.name: {error}") from None
-        for key in entry:
+        for key, value in entry.items():
             _one_of(f"{where}.{key}", key, tuple(sorted(codec.keys)), what=f"{name} has no setting")
+            if value == []:
+                raise UsageError(f"{where}.{key}: name at least one value")
         settings = _complete(codec, settings_of(entry))
+        if not settings:
+            raise UsageError(f"{where}: name a rate; {name} has none of its own")
         for setting in settings:
             try:
                 codec.check(setting)
@@ -191,11 +195,11 @@ def _curves(keys: _Keys) -> tuple[Curve, ...]:
 
 
 def _complete(codec: Codec, settings: list[Setting]) -> list[Setting]:
-    """Settings that name no rate get those of the codec's own ladder."""
+    """Settings that name no rate get those of the codec's own ladder; a lossless codec has no rates there."""
     rates = {key for rung in codec.ladder for key in rung} & codec.rate_keys
     complete: list[Setting] = []
     for setting in settings:
-        if codec.lossless or codec.rate_keys & set(setting):
+        if codec.rate_keys & set(setting):
             complete.append(setting)
         else:
             complete += [{**rung, **setting} for rung in codec.ladder if rates <= set(rung)]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..errors import UsageError
 from ..io import write_atomic
 from .averages import Point, mean_points
 from .codec import slug
@@ -53,14 +54,18 @@ def write_compressai(records: Sequence[Record], folder: Path, *, overwrite: bool
 
     The form is that of the files under results/image in CompressAI: name, description, and lists of means
     over the images by rate. PSNR is the mean over images, in dB; MS-SSIM is not in dB; times are in seconds.
-    A metric that some file lacks is left out, and so are lossless codecs, whose PSNR is infinite.
-    Raises FileExistsError unless ``overwrite``.
+    A metric that some file lacks is left out, and so are lossless codecs, whose PSNR is infinite, and curves
+    that lack images of the run, as such means do not compare with others. Raises UsageError when all curves
+    do, and FileExistsError unless ``overwrite``.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     curves: dict[str, list[Point]] = defaultdict(list)
-    for point in mean_points(records)[0]:
-        if not point.lossless:
+    lossy = [point for point in mean_points(records)[0] if not point.lossless]
+    for point in lossy:
+        if len(point.records) == point.total:
             curves[point.label].append(point)
+    if lossy and not curves:
+        raise UsageError(f"no lossy codec was measured on all {lossy[0].total} images of the run")
+    folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for label, points in curves.items():
         path = folder / f"{slug(label)}.json"

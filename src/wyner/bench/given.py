@@ -26,18 +26,19 @@ def control_of(setting: Setting) -> str:
     return str(setting.get("side", CONTROLS[0]))
 
 
-def make(
-    codec: Codec, setting: Setting, side: Pixels | None, like: Pixels, threads: int
-) -> SidePicture | None:
+def make(codec: Codec, setting: Setting, side: Pixels | None, like: Pixels, threads: int) -> SidePicture:
     """What ``codec`` is given beside the picture ``like``, where the plan chose the side picture ``side``.
 
     setting: of the file that is made, its rate included. Bytes are those of a file of the side picture.
-    Raises UsageError for a codec that has no file for side pictures, and what it raises.
+    Raises UsageError where the setting asks for a side picture and there is none, and for a codec that has no
+    file for side pictures, and what it raises.
     """
     control = control_of(setting)
     if control == "none":
         return _blank(like.shape[2], 8 * like.dtype.itemsize)
-    if control != "coded" or side is None:
+    if side is None:
+        raise UsageError(f"{codec.name} takes a side picture, and there is none")
+    if control != "coded":
         return side
     if codec.code_side is None:
         raise UsageError(f"{codec.name} codes no side pictures")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import glob
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,13 +30,29 @@ SUFFIXES = frozenset((*io.SUFFIXES, ".bmp", ".gif", ".avif", ".jp2"))
 class Picture:
     """A picture, and its side picture where a pair list names one. ``name`` is unique in an experiment.
 
-    wrong: the side picture of another pair, if there is one that is unlike both.
+    side_name: likewise of the side picture. wrong: the side picture of another pair, if there is one that is
+    unlike both.
     """
 
     name: str
     path: str
     side: str | None = None
+    side_name: str | None = None
     wrong: str | None = None
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """A file that is made of every picture; ``depends``: what it depends on beside the pictures.
+
+    target: the rate that it is to meet, or None. model: the hash of the codec's model, if it has several.
+    """
+
+    codec: Codec
+    setting: Setting
+    target: float | None
+    model: str | None
+    depends: Mapping[str, Any]
 
 
 @dataclass
@@ -54,32 +70,41 @@ class Plan:
 def make_plan(experiment: Experiment, run: Path) -> Plan:
     """All tasks of an experiment whose records go to the folder ``run``.
 
-    A picture that is not there, a line of a pair list that is wrong and a codec that is not installed are
-    problems of their own; everything else goes on. Raises UsageError for a pair list without its columns.
+    A picture that is not there or that has no side picture for a codec that takes one, a line of a pair list
+    that is wrong, and a codec or a model that is not there are problems of their own; the rest goes on.
+    Raises UsageError for a pair list without its columns.
     """
     plan = Plan()
-    codecs: dict[str, tuple[Codec, dict[str, Any]]] = {}
-    for name in dict.fromkeys(curve.codec for curve in experiment.curves):
-        try:
-            codec = registry.by_name(name)
-            codecs[name] = codec, _codec_part(codec)
-        except WynerError as error:
-            plan.problems.append((name, error))
+    wishes = _wishes(experiment, plan)
     measuring = {"metrics": experiment.metrics, "available": measure.available(experiment.metrics)}
     hashes: dict[str, str] = {}
-    for picture in _with_wrong(_hashed(pictures(experiment, plan), hashes, plan), hashes):
-        plan.images.append(picture.name)
-        for name, setting, target in _wishes(experiment, codecs):
-            codec, part = codecs[name]
-            if picture.side and codec.takes_side and control_of(setting) == "wrong" and not picture.wrong:
-                problem = UsageError("side = wrong takes another pair, of other pictures; the list has none")
-                plan.problems.append((picture.name, problem))
-                continue
-            plan.tasks.append(
-                _task(experiment, run, codec, part, setting, target, picture, hashes, measuring)
-            )
-    plan.tasks = list({task.key: task for task in plan.tasks}.values())
+    found = _with_wrong(_hashed(pictures(experiment, plan), hashes, plan), hashes)
+    plan.images = list(dict.fromkeys(picture.name for picture in found))
+    tasks: dict[str, Task] = {}
+    for picture in found:
+        lacking = {}
+        for wish in wishes:
+            why = _lacks(picture, wish)
+            if why is None:
+                task = _task(experiment, run, wish, picture, hashes, measuring)
+                tasks[task.key] = task
+            else:
+                lacking[why] = picture.name, UsageError(why)
+        plan.problems += lacking.values()
+    plan.tasks = list(tasks.values())
     return plan
+
+
+def _lacks(picture: Picture, wish: _Wish) -> str | None:
+    """Why a file cannot be made of a picture, None if it can."""
+    control = control_of(wish.setting)
+    if not wish.codec.takes_side or control == "none":
+        return None
+    if picture.side is None:
+        return f"{wish.codec.name} takes pictures of a pair list; this one is of none"
+    if control == "wrong" and picture.wrong is None:
+        return "side = wrong takes another pair, of other pictures; the list has none"
+    return None
 
 
 def _hashed(found: Sequence[Picture], hashes: dict[str, str], plan: Plan) -> list[Picture]:
@@ -118,7 +143,8 @@ def pictures(experiment: Experiment, plan: Plan) -> list[Picture]:
             plan.problems.append((text, error))
     for path in experiment.pairs:
         found += _pairs(path, plan)
-    return _named(list(dict.fromkeys(found)))
+    paired = {path for path, side in found if side}
+    return _named([pair for pair in dict.fromkeys(found) if pair[1] or pair[0] not in paired])
 
 
 def _expand(text: str) -> list[str]:
@@ -140,22 +166,54 @@ def _pairs(path: Path, plan: Plan) -> list[tuple[str, str | None]]:
 
 
 def _named(found: Sequence[tuple[str, str | None]]) -> list[Picture]:
-    """Named by the file's stem; pictures of one stem get as many folders before it as tell them apart."""
+    names = _names({path for path, _ in found})
+    sides = _names({side for _, side in found if side})
+    return [Picture(names[path], path, side, sides[side] if side else None) for path, side in found]
+
+
+def _names(paths: Collection[str]) -> dict[str, str]:
+    """By path the file's stem; files of one stem get as many folders before it as tell them apart."""
 
     def name(path: str, depth: int) -> str:
         return "/".join(Path(path).with_suffix("").parts[-depth:])
 
-    depths = dict.fromkeys((path for path, _ in found), 1)
+    depths = dict.fromkeys(paths, 1)
     for _ in range(max((len(Path(path).parts) for path in depths), default=0)):
         names = [name(path, depth) for path, depth in depths.items()]
         twins = {n for n in names if names.count(n) > 1}
         if not twins:
             break
         depths = {path: depth + (name(path, depth) in twins) for path, depth in depths.items()}
-    return [Picture(name(path, depths[path]), path, side) for path, side in found]
+    return {path: name(path, depth) for path, depth in depths.items()}
 
 
-def _wishes(experiment: Experiment, codecs: dict[str, Any]) -> Iterator[tuple[str, Setting, float | None]]:
+def _wishes(experiment: Experiment, plan: Plan) -> list[_Wish]:
+    """The files that are made of one picture; what of them cannot be made is added to the plan's problems."""
+    codecs: dict[str, tuple[Codec, dict[str, Any]]] = {}
+    for name in dict.fromkeys(curve.codec for curve in experiment.curves):
+        try:
+            codec = registry.by_name(name)
+            codecs[name] = codec, _codec_part(codec)
+        except WynerError as error:
+            plan.problems.append((name, error))
+    wishes, problems = [], {}
+    for name, setting, target in _points(experiment, codecs):
+        codec, part = codecs[name]
+        try:
+            model = codec.model(setting)
+        except (WynerError, OSError) as error:
+            problems[name, str(error)] = name, error
+            continue
+        goal = None if target is None else [target, experiment.matched.tolerance]
+        depends = {**part, "setting": setting, "goal": goal, **({"model": model} if model else {})}
+        wishes.append(_Wish(codec, setting, target, model, depends))
+    plan.problems += problems.values()
+    return wishes
+
+
+def _points(
+    experiment: Experiment, codecs: Mapping[str, tuple[Codec, Any]]
+) -> Iterator[tuple[str, Setting, float | None]]:
     """(codec, setting, matched rate or None) for each file that is made of one picture."""
     for curve in experiment.curves:
         if curve.codec in codecs:
@@ -175,20 +233,17 @@ def _wishes(experiment: Experiment, codecs: dict[str, Any]) -> Iterator[tuple[st
 def _task(
     experiment: Experiment,
     run: Path,
-    codec: Codec,
-    part: dict[str, Any],
-    setting: Setting,
-    target: float | None,
+    wish: _Wish,
     picture: Picture,
     hashes: Mapping[str, str],
     measuring: dict[str, Any],
 ) -> Task:
+    codec, setting = wish.codec, wish.setting
     with_side = codec.takes_side and picture.side is not None
     given = {"wrong": picture.wrong, "none": None}.get(control_of(setting), picture.side)
     side_path = given if with_side else None
-    goal = None if target is None else [target, experiment.matched.tolerance]
     contents = [hashes[path] for path in (picture.path, side_path) if path]
-    encode_key = task_key({**part, "setting": setting, "goal": goal}, *contents)
+    encode_key = task_key(wish.depends, *contents)
     code = code_of(codec)
     return Task(
         key=task_key({**measuring, "code": code}, encode_key),
@@ -200,7 +255,7 @@ def _task(
         image=picture.name,
         image_path=picture.path,
         image_hash=hashes[picture.path],
-        side=Path(picture.side).stem if with_side and picture.side else None,
+        side=picture.side_name if with_side else None,
         side_path=side_path,
         side_hash=hashes[side_path] if side_path else None,
         metrics=experiment.metrics,
@@ -208,8 +263,9 @@ def _task(
         code=code,
         threads=experiment.threads,
         keep=experiment.keep_files,
-        target_bpp=target,
+        target_bpp=wish.target,
         tolerance=experiment.matched.tolerance,
+        model=wish.model,
     )
 
 

@@ -55,8 +55,9 @@ def write_plots(
     formats: "svg" (text stays text) and "png" (150 dpi). log: logarithmic rate axis. published: replaces the
     curves of the run's description. Equal records give equal files, byte for byte, with one Matplotlib.
 
-    Raises UsageError for a run without records, an unknown metric, image or format; UnavailableError without
-    Matplotlib; FileExistsError unless ``overwrite``; OSError.
+    Raises UsageError for a run without records, an unknown metric, image or format; CorruptError for a
+    damaged record or description; UnavailableError without Matplotlib; FileExistsError unless ``overwrite``;
+    OSError.
     """
     model = load(run_folder, published)
     chosen = [_metric(model, name) for name in metrics] if metrics is not None else model.metrics()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -92,12 +93,12 @@ def _from_json(path: Path, table: Mapping[str, Any]) -> list[PublishedCurve]:
             for name, codec in table["codecs"].items()
         ]
     if "series" in table:
-        columns = [_metric(name) or "bpp" for name in table["columns"]]
+        columns = table["columns"]
         sources = table["sources"]
         text = sources if isinstance(sources, str) else "; ".join(f"{k}: {v}" for k, v in sources.items())
         return [
             PublishedCurve(
-                name, text, over, None, tuple(dict(zip(columns, row, strict=True)) for row in rows)
+                name, text, over, None, tuple(_point(dict(zip(columns, row, strict=True))) for row in rows)
             )
             for name, rows in table["series"].items()
         ]
@@ -131,10 +132,16 @@ def _per_image(path: Path) -> list[PublishedCurve]:
 
 
 def _point(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of a row. Values that are not finite are none: no curve passes through them.
+
+    Raises ValueError, KeyError or TypeError without a rate.
+    """
     point: dict[str, Any] = {"bpp": float(row["bpp"])}
+    if not 0 < point["bpp"] < math.inf:
+        raise ValueError(f"bpp of {row['bpp']}")
     for key, value in row.items():
         metric = _metric(key)
-        if metric and value not in (None, ""):
+        if metric and value not in (None, "") and math.isfinite(float(value)):
             point[metric] = float(value)
     if row.get("setting") not in (None, ""):
         point["setting"] = row["setting"]
@@ -145,6 +152,11 @@ def _metric(name: str) -> str | None:
     return METRIC_NAMES.get(name.split("=")[0].strip().lower())
 
 
+def over_run(count: int) -> str:
+    """What a published mean is over that was taken over the images of a run."""
+    return f"{count} images of this run"
+
+
 def _means(single: Sequence[PublishedCurve], images: Sequence[str]) -> list[PublishedCurve]:
     """Means over ``images`` of codecs that have the same settings, without repeats, on every one of them."""
     by_name: dict[str, dict[str, PublishedCurve]] = defaultdict(dict)
@@ -152,15 +164,21 @@ def _means(single: Sequence[PublishedCurve], images: Sequence[str]) -> list[Publ
         by_name[curve.name][str(curve.image)] = curve
     means = []
     for name, curves in by_name.items():
-        if len(images) < 2 or set(curves) != set(images):
+        if len(images) < 2 or set(curves) != set(images) or any(map(_is_unclear, curves.values())):
             continue
-        tables = [{str(p.get("setting")): p for p in curves[image].points} for image in images]
+        tables = [{str(p["setting"]): p for p in curves[image].points} for image in images]
         settings = [s for s in tables[0] if all(s in table for table in tables)]
         points = tuple(_mean_point(setting, [table[setting] for table in tables]) for setting in settings)
         if points:
-            over = f"{len(images)} images of this run"
-            means.append(PublishedCurve(name, curves[images[0]].source, over, None, points))
+            source = curves[images[0]].source
+            means.append(PublishedCurve(name, source, over_run(len(images)), None, points))
     return means
+
+
+def _is_unclear(curve: PublishedCurve) -> bool:
+    """Whether a point has no setting or that of another: nothing tells what it is to be averaged with."""
+    settings = [point.get("setting") for point in curve.points]
+    return None in settings or len(set(settings)) < len(settings)
 
 
 def _mean_point(setting: str, points: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +50,36 @@ def newest(measured: Iterable[Record]) -> list[Record]:
     return list(last.values())
 
 
+def picture_names(records: Iterable[Record]) -> Callable[[Record], list[str]]:
+    """The names of the pictures of a run that a record tells of.
+
+    An image of several pairs is a picture for each of them, and a file without a side picture tells of all.
+    """
+    sides: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        if record.get("side"):
+            sides[record["image"]].add(record["side"])
+
+    def names(record: Record) -> list[str]:
+        image, known = record["image"], sides.get(record["image"], set())
+        if len(known) < 2:
+            return [image]
+        side = None if record.get("side_given") == "none" else record.get("side")
+        return [f"{image} with {name}" for name in ([side] if side else sorted(known))]
+
+    return names
+
+
 def record_files(run: Path) -> list[Path]:
     """The record files of all shards in a run folder."""
     return [path for path in sorted(run.glob("records-*.jsonl")) if _NAME.fullmatch(path.name)]
 
 
 def on_record(run: Path) -> list[Record]:
-    """All measured records of a run folder, of older code too; none when the folder is not there."""
+    """All measured records of a run folder, of older code too; none when the folder is not there.
+
+    Raises CorruptError for a damaged line, and OSError.
+    """
     return merge(record for path in record_files(run) for record in manifest.read(path))[0]
 
 

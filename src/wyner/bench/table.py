@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import NoOverlapError, UsageError
 from . import matched, records
-from .averages import mean_points
+from .averages import Point, mean_points
 from .bd import LOWER_IS_BETTER, METHODS, MIN_OVERLAP, Curve, by_image, of_means
 from .records import Record
 from .run import read_description
@@ -20,13 +20,15 @@ METRICS = ("psnr_db", "ms_ssim_db", "lpips", "ssimulacra2")
 Table = dict[str, Any]
 _Codec = dict[str, dict[Any, tuple[float, float]]]
 """(bpp, quality) by image and setting."""
+_Names = Callable[[Record], list[str]]
 
 
 def tables(run: Path, reference: str | None = None) -> Table:
     """Means, BD-rates against a reference and matched rates of a run folder, JSON-able.
 
-    reference: a label, or a codec with one label; default the experiment's, else the first lossy codec.
-    Raises UsageError for an unknown reference or a folder without records, UnavailableError without SciPy.
+    reference: a label, or a codec with one label; default the experiment's if it was measured, else the first
+    lossy codec. Raises UsageError for an unknown reference or a folder without records, CorruptError for a
+    damaged record or description, UnavailableError without SciPy, and OSError.
     """
     measured, failed = records.read_run(run)
     if not measured:
@@ -34,38 +36,51 @@ def tables(run: Path, reference: str | None = None) -> Table:
     facts = read_description(run)
     labels = list(dict.fromkeys(r["label"] for r in measured if not r["lossless"]))
     points, left_out = mean_points(measured)
-    base = _reference(reference or facts["reference"], labels)
+    names = records.picture_names(measured)
+    base, notes = _reference(reference, facts["reference"], labels)
     tolerance = facts["matched"]["tolerance"]
     return {
         "name": facts["name"],
         "description": facts["description"],
-        "images": sorted({record["image"] for record in measured}),
+        "images": sorted({name for record in measured for name in names(record)}),
         "reference": base,
-        "means": [
-            {"label": p.label, "setting": dict(p.setting), "lossless": p.lossless, **p.means} for p in points
-        ],
+        "notes": notes,
+        "means": [_mean_row(point) for point in points],
         "left_out": left_out,
-        "bd": _bd_rows(measured, facts["published"], base) if base else [],
+        "bd": _bd_rows(measured, facts["published"], base, names) if base else [],
         "matched": [dataclasses.asdict(row) for row in matched.rows(measured, base or "", tolerance)],
         "failed": [f"{record['label']} on {record['image']}: {record['error']}" for record in failed],
     }
 
 
-def _reference(wanted: str | None, labels: Sequence[str]) -> str | None:
-    if wanted is None:
-        return labels[0] if labels else None
-    fitting = [label for label in labels if label == wanted or label.split(" ")[0] == wanted]
-    if not fitting:
+def _mean_row(point: Point) -> Table:
+    """``images``: over how many the means are, which may be fewer than the run has."""
+    start = {"label": point.label, "setting": dict(point.setting), "lossless": point.lossless}
+    return {**start, "images": len(point.records), **point.means}
+
+
+def _reference(
+    asked: str | None, described: str | None, labels: Sequence[str]
+) -> tuple[str | None, list[str]]:
+    """The label that others are compared with, and a note where it is not the one that was described."""
+    wanted = asked or described
+    for known in (labels, [label.split(" ")[0] for label in labels]):
+        if wanted in known:
+            return labels[known.index(wanted)], []
+    if asked:
         raise UsageError(f"no codec of this run is called {wanted!r}; there are: {', '.join(labels)}")
-    return fitting[0]
+    if not labels:
+        return None, []
+    note = f"The experiment's reference {wanted} was not measured; {labels[0]} stands in for it."
+    return labels[0], [note] if wanted else []
 
 
-def _bd_rows(measured: Sequence[Record], published: Sequence[Table], base: str) -> list[Table]:
+def _bd_rows(measured: Sequence[Record], published: Sequence[Table], base: str, names: _Names) -> list[Table]:
     """One row for each codec and metric, measured or published image by image."""
     rows = []
-    images = {str(record["image"]) for record in measured}
+    images = {name for record in measured for name in names(record)}
     for metric in METRICS:
-        points = _points(measured, published, metric)
+        points = _points(measured, published, metric, names)
         for label in points:
             if label != base and points.get(base):
                 rows.append(
@@ -74,19 +89,26 @@ def _bd_rows(measured: Sequence[Record], published: Sequence[Table], base: str) 
     return rows
 
 
-def _points(measured: Sequence[Record], published: Sequence[Table], metric: str) -> dict[str, _Codec]:
-    """(bpp, metric) by label, image and setting, of lossy files that were not made for a target rate."""
+def _points(
+    measured: Sequence[Record], published: Sequence[Table], metric: str, names: _Names
+) -> dict[str, _Codec]:
+    """(bpp, metric) by label, image and setting, of lossy files that were not made for a target rate.
+
+    Published curves with the name of a measured one say what they are in theirs.
+    """
     found: dict[str, _Codec] = defaultdict(lambda: defaultdict(dict))
     for record in measured:
         if record["target_bpp"] is None and not record["lossless"] and record[metric] is not None:
             setting = json.dumps(record["setting"], sort_keys=True)
-            found[record["label"]][str(record["image"])][setting] = record["bpp"], record[metric]
+            for name in names(record):
+                found[record["label"]][name][setting] = record["bpp"], record[metric]
+    labels = {record["label"] for record in measured}
     for curve in published:
-        if curve["image"] is not None:
+        label = f"{curve['name']} (published)" if curve["name"] in labels else curve["name"]
+        for name in names(curve) if curve["image"] is not None else ():
             for index, point in enumerate(curve["points"]):
                 if metric in point:
-                    setting = point.get("setting", index)
-                    found[curve["name"]][curve["image"]][setting] = point["bpp"], point[metric]
+                    found[label][name][point.get("setting", index)] = point["bpp"], point[metric]
     return found
 
 

@@ -22,7 +22,8 @@ def to_text(found: Table) -> str:
     """What ``tables`` gave, as lines of any length with "-" for what is not known."""
     count = len(found["images"])
     parts = [f"{found['name']}: {found['description']}".rstrip(": "), f"{count} image{'s' * (count != 1)}"]
-    parts += ["", "Means over the images", *_columns(_means(found["means"])), *found["left_out"]]
+    parts += found["notes"]
+    parts += ["", "Means over the images", *_columns(_means(found["means"], count)), *found["left_out"]]
     if found["bd"]:
         parts += ["", f"Bits at equal quality, per cent of those of {found['reference']} (negative: fewer)"]
         parts += _columns(_bd(found["bd"]))
@@ -37,13 +38,14 @@ def to_text(found: Table) -> str:
     return "\n".join(parts)
 
 
-def _means(rows: Sequence[Table]) -> list[list[str]]:
+def _means(rows: Sequence[Table], total: int) -> list[list[str]]:
+    """total: the images of the run, of which the means of a codec may lack some."""
     used = [column for column in _MEANS if any(row[column[0]] is not None for row in rows)]
-    head = ["codec", "rate", *(title for _, title, _ in used)]
-    lines = [
-        [row["label"], rate_text(row["setting"]), *(_number(row[key], digits) for key, _, digits in used)]
-        for row in rows
-    ]
+    head = ["codec", "rate", "images", *(title for _, title, _ in used)]
+    lines = []
+    for row in rows:
+        start = [row["label"], rate_text(row["setting"]), f"{row['images']} of {total}"]
+        lines.append([*start, *(_number(row[key], digits) for key, _, digits in used)])
     return [head, *lines]
 
 

@@ -36,7 +36,8 @@ class Task:
 
     encode_key tells files that are the same apart, key measurements. side: name of the side picture of the
     pair; side_path: the picture that is given in its place (given.py). target_bpp: search the codec's
-    rate within ``tolerance`` of it. reuse: the record of the same file with other metrics, to spare encoding.
+    rate within ``tolerance`` of it. model: the hash of the codec's model, None of codecs without.
+    reuse: the record of the same file with other metrics, to spare encoding.
     """
 
     key: str
@@ -58,11 +59,16 @@ class Task:
     keep: bool = True
     target_bpp: float | None = None
     tolerance: float = 0.02
+    model: str | None = None
     reuse: Record | None = None
 
 
 class InputError(WynerError):
-    """The picture or its side picture cannot be read: no other task of that picture can do better."""
+    """The picture cannot be read: no other task of that picture can do better."""
+
+
+class SideInputError(WynerError):
+    """The side picture cannot be read: no other task that is given it can do better."""
 
 
 @dataclass
@@ -114,7 +120,10 @@ def _measured(task: Task) -> Record:
     version = codec.version()
     if code_of(codec) != task.code:
         raise UsageError(f"this worker runs wyner {code_of(codec)}, the run was planned with {task.code}")
-    picture = _read(task.image_path)
+    model = codec.model(task.setting)
+    if model != task.model:
+        raise UsageError(f"this worker has the model {model}, the run was planned with {task.model}")
+    picture = _read(task.image_path, InputError)
     pixels, notes = _colour(picture)
     _check_fits(codec, pixels)
     reused = _reused(task)
@@ -174,6 +183,7 @@ def _measured(task: Task) -> Record:
         "peak_rss_mb": coded.peak_mb,
         "macs_per_pixel": codec.macs_per_pixel(stored) if codec.macs_per_pixel else None,
         "version": version,
+        "model": task.model,
         "code": task.code,
         "machine": measure.machine(),
         "target_bpp": task.target_bpp,
@@ -183,12 +193,13 @@ def _measured(task: Task) -> Record:
     }
 
 
-def _read(path: str) -> Image:
+def _read(path: str, kind: type[WynerError]) -> Image:
+    """The picture at a path. Raises an error of this kind, which names the path."""
     try:
         return io.read(path, limits=Limits())
     except (WynerError, OSError) as error:
         text = describe(error)
-        raise InputError(text if path in text else f"{path}: {text}") from None
+        raise kind(text if path in text else f"{path}: {text}") from None
 
 
 def _side(task: Task, codec: Codec, pixels: Pixels) -> SidePicture | None:
@@ -196,12 +207,7 @@ def _side(task: Task, codec: Codec, pixels: Pixels) -> SidePicture | None:
     if not codec.takes_side:
         return None
     setting = task.setting if task.target_bpp is None else _at_target(task)
-    try:
-        side = _read(task.side_path).pixels if task.side_path else None
-    except InputError as error:
-        if given.control_of(setting) == "wrong":  # of another pair: this one's other tasks can do better
-            raise WynerError(str(error)) from None
-        raise
+    side = _read(task.side_path, SideInputError).pixels if task.side_path else None
     return given.make(codec, setting, side, pixels, task.threads)
 
 

@@ -7,7 +7,7 @@ import warnings
 from typing import Any, cast
 
 from .. import __version__, api, codecs, container
-from ..codecs.base import Settings, Side
+from ..codecs.base import DEFAULT_QUALITY, Settings, Side
 from ..errors import SideWarning, TargetMissedError, UsageError
 from .codec import Codec, Pixels, Setting, SidePicture
 from .given import CONTROLS, control_of
@@ -20,15 +20,37 @@ _OUTSIDE = ("bench", "batch", "cli", "train", "pillow.py", "__main__.py")
 
 def all_codecs() -> list[Codec]:
     """One bench codec for each codec of the package, called ``wyner_NAME``, and ``wyner_refine``."""
-    adapters = [_adapter(name) for name in sorted(codecs.MODULES)]
-    return [*(_unseeing(a) if a.name == "wyner_ndic" else a for a in adapters), _refining()]
+    return [*(_SPECIAL.get(name, _adapter)(name) for name in sorted(codecs.MODULES)), _refining()]
 
 
-def _unseeing(plain: Codec) -> Codec:
+def _lossless(name: str) -> Codec:
+    """Files of one size for each effort, without a quality to choose."""
+    return dataclasses.replace(
+        _adapter(name),
+        ladder=({"effort": 5},),
+        keys=frozenset({"effort", "options"}),
+        lossless=True,
+        own_target=False,
+        check=_check_lossless,
+    )
+
+
+def _learned(name: str) -> Codec:
+    """Files of models that have names, and may be replaced by others of the same name."""
+
+    def model(setting: Setting) -> str:
+        codec = cast(Any, codecs.by_name(name))
+        wanted = setting.get("options", {}).get("model") or codec.DEFAULT
+        return cast(str, codec.STORE.by_name(str(wanted)).digest.hex())
+
+    return dataclasses.replace(_adapter(name), model=model)
+
+
+def _unseeing(name: str) -> Codec:
     """Files whose encoder has no side picture and whose decoder has one; one grey pixel stands for none."""
 
     def encode(pixels: Pixels, setting: Setting, side: SidePicture | None, threads: int) -> bytes:
-        return _encode(pixels, "ndic", _without(setting, "side"), None, threads)
+        return _encode(pixels, name, _without(setting, "side"), None, threads)
 
     def decode(data: bytes, side: SidePicture | None, threads: int) -> Pixels:
         absent = side is None or (not isinstance(side, bytes) and side.shape[:2] == (1, 1))
@@ -37,13 +59,16 @@ def _unseeing(plain: Codec) -> Codec:
             return cast(Pixels, api.decode(data, side=None if absent else side, threads=threads).pixels)
 
     return dataclasses.replace(
-        plain,
+        _learned(name),
         encode=encode,
         decode=decode,
         keys=_KEYS | {"side"},
         takes_side=True,
         code_side=_code_side,
     )
+
+
+_SPECIAL = {"lossless": _lossless, "learned": _learned, "ndic": _unseeing}
 
 
 def _refining() -> Codec:
@@ -123,6 +148,10 @@ def _check(setting: Setting) -> None:
     if control_of(setting) not in CONTROLS:
         raise UsageError(f"side: {setting['side']!r} is none of {', '.join(CONTROLS)}")
     Settings(**_without(setting, "options", "target_size", "side"), target_bytes=setting.get("target_size"))
+
+
+def _check_lossless(setting: Setting) -> None:
+    Settings(**_without(setting, "options"), quality=DEFAULT_QUALITY)  # without a goal there are no settings
 
 
 def _without(setting: Setting, *keys: str) -> dict[str, Any]:

@@ -30,7 +30,8 @@ _METHOD = (
 def load(run_folder: str | os.PathLike[str], published: Sequence[PublishedCurve] | None = None) -> Model:
     """The model of a run folder. ``published`` replaces the published curves that the run was described with.
 
-    Raises UsageError when the folder holds no measured record, and CorruptError for a damaged one.
+    Raises UsageError when the folder holds no measured record, CorruptError for a damaged record or
+    description, and OSError.
     """
     run = Path(run_folder)
     if published is None:
@@ -63,7 +64,8 @@ def build(
     samples of a record's file, for codecs that are not registered.
 
     Raises UsageError for a folder without records, an unknown image or reference, targets that are not
-    positive and a crop that makes no sense; FileExistsError unless ``overwrite``; OSError.
+    positive and a crop that makes no sense; CorruptError for a damaged record or description; FileExistsError
+    unless ``overwrite``; OSError.
     """
     run = Path(run_folder)
     facts = read_description(run)
@@ -89,10 +91,12 @@ def build(
 
 
 def _reference(model: Model, wanted: str | None, strict: bool) -> int:
-    """The series that BD-rates are against at first: by label, by codec, or the first one."""
+    """The series that BD-rates are against at first: by label, by codec, as published, or the first one."""
     lossy = [i for i, series in enumerate(model.series) if not series.lossless]
     codecs = {p.series: p.record["codec"] for p in reversed(model.points) if p.record is not None}
-    for names in ({index: model.series[index].name for index in lossy}, codecs):
+    papers = {i: model.series[i].name for i in lossy if model.series[i].published}
+    labels = {i: model.series[i].name for i in lossy if i not in papers}
+    for names in (labels, codecs, papers):
         for index in lossy:
             if wanted is not None and names.get(index) == wanted:
                 return index

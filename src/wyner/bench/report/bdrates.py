@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from ...errors import NoOverlapError, UnavailableError
 from ..bd import METHODS, MIN_OVERLAP, Curve, bd_rate, by_image
+from ..published import over_run
 from .model import MEAN, Metric, Model
-
-_COUNT = re.compile(r"\b(\d+) images\b")
 
 
 def tables(model: Model) -> dict[str, Any]:
@@ -92,14 +90,8 @@ def _of_means(
 
 
 def _same_images(model: Model, reference: int, test: int) -> bool:
-    """Whether two mean curves are over as many images as the run has, or are published over the same set."""
-    sets = {model.series[codec].over for codec in (reference, test)}
-    return len(sets) == 1 or all(_count(over, len(model.images)) == len(model.images) for over in sets)
-
-
-def _count(over: str, default: int) -> int | None:
-    """The number of images that a text such as "Kodak, 24 images" names; of measured curves, the run's."""
-    if not over:
-        return default
-    match = _COUNT.search(over)
-    return int(match[1]) if match else None
+    """Whether two mean curves are over the images of the run, or are published over the same set."""
+    run = over_run(len(model.images))
+    pair = (model.series[codec] for codec in (reference, test))
+    sets = {series.over if series.published else run for series in pair}
+    return len(sets) == 1 and "" not in sets

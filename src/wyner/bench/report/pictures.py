@@ -206,8 +206,8 @@ class _Reader:
         self.failed: dict[int | tuple[str, int], tuple[str, str]] = {}
         self.original: tuple[int, Pixels] | None = None
 
-    def group(self, image: int, points: Sequence[int]) -> dict[int, str] | None:
-        """URIs that are new, by point, and the original's by MEAN; None when the original cannot be read."""
+    def group(self, image: int, points: Sequence[int]) -> dict[int, str]:
+        """URIs that are new, by point, and the original's by MEAN; none when the original cannot be read."""
         try:
             original = self._original(image)
         except _FAILURES as error:

@@ -10,6 +10,10 @@ const REACH = 36;
 export class Plot {
   /** `onPick(point, side)` is called with a point that the reader chose and "left" or "right". */
   constructor(data, onPick) {
+    if (!data.metrics.length) {
+      byId("plot").append(el("p", { class: "empty" }, "No lossy file was measured, so there is no curve to draw."));
+      return;
+    }
     this.data = data;
     this.onPick = onPick;
     this.metric = data.metrics[0];
