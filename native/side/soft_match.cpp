@@ -247,9 +247,10 @@ void add_cell(RowSums& row, const std::vector<const int32_t*>& side, int side_wi
 
 std::vector<int16_t> soft_match(const Picture& x, const Picture& side, const Search& search, int threads) {
   const int cell = search.cell;
-  if (cell < 2 || cell > kMaxCell || cell % 2 || search.low > search.high || search.high - search.low > 65535 ||
-      std::abs(search.low) > 65535 || std::abs(search.vertical) > 65535 || search.blur < 0 || search.blur > 64 ||
-      search.temperature < 1 || search.temperature > 65535)
+  // With more labels than kScale, equal ones would all have a weight of 0.
+  if (cell < 2 || cell > kMaxCell || cell % 2 || std::abs(search.low) > 65535 || search.low > search.high ||
+      search.high >= search.low + kScale || std::abs(search.vertical) > 65535 || search.blur < 0 ||
+      search.blur > 64 || search.temperature < 1 || search.temperature > 65535)
     throw Error(ErrorKind::argument, "soft match: the search is out of range");
   const int columns = (x.width + cell - 1) / cell, rows = (x.height + cell - 1) / cell;
   if (int64_t{columns} * rows * (search.high - search.low + 1) > kMaxBeliefs)

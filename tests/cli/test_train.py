@@ -78,12 +78,61 @@ def test_every_term_of_the_loss_is_logged(pictures, tmp_path):
         ["-x", "noequals"],
         ["-x", "loss.crop=72"],
         ["-x", "loss.beta=1"],
+        ["-x", "loss.crop=0"],
+        ["-x", "model.widths=[]"],
+        ["-x", "model.latents=0"],
+        ["-x", "model.lambda_range=[0,1]"],
+        ["-x", "loop.steps=0"],
+        ["-x", "loop.batch=0"],
+        ["-x", "loop.log_every=0"],
+        ["-x", "loop.measure_every=0"],
+        ["-x", "loop.rate=-1"],
+        ["-x", "loop.rate=NaN"],
+        ["-x", "loop.momenta=[0.9,1]"],
+        ["-x", "loop.seed=-1"],
+        ["--minutes", "0"],
+        ["--device", "toaster"],
         ["--start", "nowhere"],
         ["--data", "nowhere"],
     ],
 )
 def test_wrong_arguments_are_usage_errors(pictures, tmp_path, changes):
     assert train(pictures, tmp_path / "run", 1, *changes) == 2
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there(pictures, tmp_path, capsys):
+    assert train(pictures, tmp_path / "run", 1, "--device", "cuda") == 2
+    assert "no device 'cuda'" in capsys.readouterr().err
+
+
+def test_a_run_does_not_go_on_as_another(pictures, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert train(pictures, run, 1) == 0
+    assert train(pictures, run, 2, "-x", "model.latents=8") == 2
+    assert "of another model" in capsys.readouterr().err
+    assert train(pictures, run, 2, "-x", "loop.optimiser=adam") == 2
+    assert "of another optimiser" in capsys.readouterr().err
+    (run / "checkpoint.pt").write_bytes(b"no checkpoint")
+    assert train(pictures, run, 2) == 2
+    assert "cannot read the checkpoint" in capsys.readouterr().err
+
+
+def test_an_export_tells_of_the_checkpoint_and_not_of_later_steps(pictures, tmp_path, capsys):
+    run, model = tmp_path / "run", tmp_path / "mine.safetensors"
+    log = run / "log.jsonl"
+    assert train(pictures, run, 2) == 0
+    export = ["train", "export", str(run), "-o", str(model), "-f"]
+    with log.open("a") as file:
+        file.write('{"step": 3, "loss": 0.5}\n{"step": 4, "lo')
+    for text, step in ((log.read_text(), 2), ("", None)):
+        log.write_text(text)
+        assert main(export) == 0
+        card = json.loads(read(model.read_bytes())[1]["card"])
+        assert card["about"]["last"].get("step") == step
+    log.unlink()
+    assert main(export) == 2
+    assert "has no log" in capsys.readouterr().err
 
 
 def test_what_is_not_a_run_cannot_be_exported(tmp_path):

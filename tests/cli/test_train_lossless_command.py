@@ -1,5 +1,6 @@
 """wyner train lossless: from pictures to the files of a network."""
 
+import errno
 import hashlib
 import json
 
@@ -10,6 +11,7 @@ torch = pytest.importorskip("torch")
 
 from wyner import codecs  # noqa: E402
 from wyner.cli import main  # noqa: E402
+from wyner.cli import train as cli  # noqa: E402
 
 SIZES = '{"full": 8, "half": 8, "quarter": 64, "hidden": 8, "trunk_blocks": [0, 1, 0]}'
 QUICK = ["loop.batch=4", "loop.log_every=1", "loop.steps=2", "train.crop=16", "train.measured=1"]
@@ -53,6 +55,37 @@ def test_files_are_not_overwritten_without_f(pictures, tmp_path):
     assert json.loads((tmp_path / "mine.json").read_text())["bytes"] == model.stat().st_size
 
 
+def test_both_files_are_written_or_none(pictures, tmp_path, monkeypatch):
+    run, model, card = tmp_path / "run", tmp_path / "mine.bin", tmp_path / "mine.json"
+    assert train(pictures, run) == 0
+    card.mkdir()
+    assert export(run, model, "-f") == 1 and not model.exists()
+    card.rmdir()
+    write = cli.write_atomic
+
+    def full(path, data, *, overwrite=False):
+        if len(data) > 20_000:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        write(path, data, overwrite=overwrite)
+
+    monkeypatch.setattr(cli, "write_atomic", full)
+    assert export(run, model) == 1 and not model.exists() and not card.exists()
+    card.write_text("a card")
+    assert export(run, model, "-f") == 1 and not model.exists() and card.read_text() == "a card"
+
+
+def test_a_run_does_not_go_on_as_another(pictures, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert train(pictures, run, "-x", "train.only=trunks.d") == 0
+    for only in ("trunks.h", "unet", ""):
+        assert train(pictures, run, "-x", f"train.only={only}") == 2
+        assert "of other parameters" in capsys.readouterr().err
+    wider = f"model.sizes={SIZES.replace('8', '16', 1)}"
+    assert train(pictures, run, "-x", wider) == 2
+    assert train(pictures, tmp_path / "other", "-x", wider, "--start", str(run)) == 2
+    assert "of another model" in capsys.readouterr().err
+
+
 def test_the_shipped_files_are_what_export_makes(pictures, tmp_path, monkeypatch):
     """Files of an export in the place of the shipped ones: the codec takes them."""
     model = codecs.by_name("lossless").model
@@ -80,6 +113,7 @@ def test_the_plain_variant_is_trained_and_not_exported(pictures, tmp_path):
         ["-x", "model.sizes=8"],
         ["-x", "train.only=nothing"],
         ["-x", "train.crop=20"],
+        ["-x", "train.crop=0"],
         ["-x", "loop.momenta=[0.9]"],
         ["--start", "nowhere"],
         ["--data", "nowhere"],

@@ -1,5 +1,6 @@
 """Files of distributed codecs: made without y, decoded with the right one, another or none."""
 
+import json
 import warnings
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from edited_model import edited  # noqa: E402
 from random_distributed import random_side_model, write_side_model  # noqa: E402
 
 import wyner  # noqa: E402
@@ -14,9 +16,16 @@ from wyner import container, io  # noqa: E402
 from wyner.cli import main  # noqa: E402
 from wyner.codecs import distributed  # noqa: E402
 from wyner.codecs.distributed import networks  # noqa: E402
-from wyner.errors import CorruptError, SideImageError, SideWarning, UsageError  # noqa: E402
+from wyner.codecs.distributed.model import SideModel  # noqa: E402
+from wyner.errors import (  # noqa: E402
+    CorruptError,
+    SideImageError,
+    SideWarning,
+    UnsupportedError,
+    UsageError,
+)
 from wyner.nn.rates import level_lambdas  # noqa: E402
-from wyner.nn.side_models import MODELS  # noqa: E402
+from wyner.nn.side_models import MODELS, side_model_file  # noqa: E402
 
 CASES = [*((kind, "factorised") for kind in MODELS), ("ndic", "hyperprior")]
 
@@ -119,6 +128,29 @@ def test_what_is_looked_at_is_the_picture_without_y(ndic, monkeypatch):
         assert np.array_equal(decode(data, side=y), none)
 
 
+def test_each_file_has_its_warning_and_tells_whether_y_was_used(ndic, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    x, y = pair()
+    io.write("y.png", wyner.Image.from_array(y))
+    for name, side in (("a", {}), ("b", {}), ("named", {"side": y})):
+        io.write_atomic(f"{name}.wyn", encode(x, **side))
+    assert main(["decode", "a.wyn", "b.wyn", "named.wyn", "--side", "y.png", "-o", "out", "--json"]) == 0
+    told = capsys.readouterr()
+    used = {line["input"]: line["side_used"] for line in map(json.loads, told.out.splitlines())}
+    assert used == {"a.wyn": False, "b.wyn": False, "named.wyn": True}
+    for name in ("a.wyn", "b.wyn"):
+        assert f"wyner: {name}: the side image shows something else" in told.err
+    assert "named.wyn" not in told.err
+    assert main(["info", "named.wyn"]) == 0
+    assert "that it is better with" in capsys.readouterr().out
+
+
+def test_a_named_picture_has_the_size_of_the_coded_one(ndic):
+    x, y = pair()
+    with pytest.raises(UsageError, match="size"):
+        encode(x, side=y[:, :-1])
+
+
 def test_errors(ndic):
     x, y = pair()
     data = encode(x)
@@ -141,6 +173,86 @@ def test_a_model_of_another_codec_is_refused(ndic, tmp_path):
 
     with pytest.raises(CorruptError, match="not the file of a distributed codec"):
         wyner.encode(pair()[0], codec="ndic", options={"model": str(write_model(tmp_path, "gaussian"))})
+
+
+def dsin_file(prior="factorised"):
+    """DSIN, in numbers of half precision, whose gains are not those that training begins with; its file."""
+    config, model = random_side_model("dsin", prior)
+    with torch.no_grad():
+        for table in model.latents.gains.parameters():
+            table += 0.2 * torch.randn_like(table)
+    model = model.half().float()
+    return model, side_model_file(model, config, {})
+
+
+@pytest.mark.parametrize("prior", ["factorised", "hyperprior"])
+def test_dsin_decodes_with_the_gains_that_were_trained(prior):
+    model, data = dsin_file(prior)
+    found = SideModel(data).transforms.network
+    y = torch.from_numpy(pair()[1].transpose(2, 0, 1)[None] / np.float32(255))
+    latent, lam = torch.round(4 * torch.randn(1, 10, 4, 8)), torch.tensor([0.007])
+    with torch.no_grad():
+        wanted, decoded = (net.reconstruct(latent, y, lam) for net in (model, found))
+    assert torch.equal(decoded, wanted)
+
+
+def test_files_of_dsin_without_its_gains_or_with_means_are_refused():
+    _, data = dsin_file()
+    old = edited(data, {f"latents.gains.{name}": None for name in ("log2_gain", "log2_inverse")})
+    config, model = random_side_model("ndic", "mean-scale")
+    means = edited(side_model_file(model, config, {}), card={"kind": "dsin"})
+    for bad, message in ((old, "lacks its gains"), (means, "without means")):
+        with pytest.raises(UnsupportedError, match=message):
+            _ = SideModel(bad).transforms
+
+
+@pytest.mark.parametrize(
+    ("kind", "tensors"),
+    [
+        ("ndic", {"f.0.weight": None}),
+        ("ndic", {"fusion.first.weight": np.zeros(3, np.float16)}),
+        ("ndic", {"f.0.bias": np.zeros(9, np.float16)}),
+        ("dsin", {"latents.gains.log2_gain": np.zeros((), np.float16)}),
+        ("dsin", {"latents.gains.log2_gain": np.zeros((3, 9), np.float16)}),
+    ],
+)
+def test_weights_that_are_not_those_of_the_model_are_refused(kind, tensors):
+    config, model = random_side_model(kind)
+    bad = SideModel(edited(side_model_file(model, config, {}), tensors))
+    with pytest.raises(CorruptError):
+        _ = bad.transforms
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        {"widths": []},
+        {"widths": [8, 8, 9]},
+        {"hyper": 4},
+        {"lambda_range": [0, 1]},
+        {"lambda_range": [0.1, 0.01]},
+        {"lambda_range": [0.1, float("inf")]},
+        {"lambda_range": 3},
+        {"lambda_range": [10**400, 10**400]},
+        {"macs": float("nan")},
+        {"kind": None},
+    ],
+)
+def test_damaged_cards_are_refused(card):
+    config, model = random_side_model("ndic")
+    with pytest.raises(CorruptError):
+        SideModel(edited(side_model_file(model, config, {}), card=card))
+
+
+@pytest.mark.parametrize("prior", ["factorised", "hyperprior"])
+def test_an_export_leaves_the_model_as_it_is(prior):
+    config, model = random_side_model("ndic", prior)
+    given = [torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64), torch.tensor([0.01]), "round"]
+    with torch.no_grad():
+        before = model(*given)
+        side_model_file(model, config, {})
+        after = model(*given)
+    assert torch.equal(before.x_hat, after.x_hat) and torch.equal(before.bits_x, after.bits_x)
 
 
 def test_quality_and_targets(ndic):

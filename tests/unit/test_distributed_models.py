@@ -7,6 +7,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
+
+from wyner.errors import UsageError  # noqa: E402
+from wyner.nn import dsin  # noqa: E402
 from wyner.nn.attention import row_attention  # noqa: E402
 from wyner.nn.distributed import GREY, SideModelConfig  # noqa: E402
 from wyner.nn.dsin import matched_patches  # noqa: E402
@@ -109,6 +113,34 @@ def test_patches_are_found_where_they_went():
 def test_patches_of_sizes_that_do_not_divide_the_picture():
     x, y = pictures(2, 48, 64)
     assert matched_patches(x, y, y).shape == x.shape
+
+
+class Largest(TorchDispatchMode):
+    """How many numbers the largest tensor has that is made meanwhile."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        found = func(*args, **(kwargs or {}))
+        if isinstance(found, torch.Tensor):
+            self.numbers = max(self.numbers, found.numel())
+        return found
+
+
+def test_the_search_of_patches_needs_bounded_memory_and_finds_the_same(monkeypatch):
+    x, y = pictures(2, 96, 160)
+    whole = matched_patches(x, y, y)
+    monkeypatch.setattr(dsin, "AT_ONCE", 3 * 2 * 100 * 168)  # three patches
+    with Largest() as largest:
+        parts = matched_patches(x, y, y)
+    assert torch.equal(parts, whole)
+    assert largest.numbers <= 3 * dsin.AT_ONCE
+
+
+@pytest.mark.parametrize("prior", ["gaussian", "mean-scale"])
+def test_dsin_takes_no_prior_with_means(prior):
+    with pytest.raises(UsageError, match="without means"):
+        make("dsin", prior)
 
 
 @pytest.mark.parametrize("kind", ["aligned", "attention"])

@@ -1,5 +1,6 @@
 """Files of learned codecs: they decode, to the same latents everywhere, and cost what was estimated."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,14 +10,20 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from edited_model import edited  # noqa: E402
 from random_learned import PRIORS, random_codec, write_model  # noqa: E402
 
 import wyner  # noqa: E402
-from wyner import container  # noqa: E402
+from wyner import container, io  # noqa: E402
+from wyner.cli import main  # noqa: E402
 from wyner.codecs import learned  # noqa: E402
 from wyner.codecs.learned import payload, transforms  # noqa: E402
+from wyner.codecs.learned.model import Model  # noqa: E402
 from wyner.codecs.learned.picture import Padded  # noqa: E402
 from wyner.errors import CorruptError, UnavailableError, UsageError  # noqa: E402
+from wyner.nn import safetensors  # noqa: E402
+from wyner.nn.frozen import model_file  # noqa: E402
+from wyner.nn.integer import IntegerLayer  # noqa: E402
 from wyner.nn.rates import level_lambdas  # noqa: E402
 
 
@@ -193,3 +200,116 @@ def test_the_cost_is_counted(prior):
         if prior in ("random-factorised", "random-gaussian")
         else cost > at_least
     )
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+def test_an_export_leaves_the_model_as_it_is(prior):
+    model, x, lam = random_codec(prior), torch.rand(1, 3, 64, 64), torch.tensor([0.01])
+    with torch.no_grad():
+        before = model(x, lam, "round")
+        data = model_file(model, {})
+        after = model(x, lam, "round")
+    assert torch.equal(before.x_hat, after.x_hat) and torch.equal(before.bits, after.bits)
+    assert model_file(model, {}) == data
+
+
+def test_weights_that_a_file_cannot_hold_are_not_exported():
+    for name, value in (("g_a.0.weight", 1e5), ("g_a.0.weight", float("nan")), ("prior.h_s.0.weight", 40.0)):
+        model = random_codec("mean-scale")
+        with torch.no_grad():
+            model.get_parameter(name)[0] = value
+        with pytest.raises(UsageError):
+            model_file(model, {})
+
+
+def tensors_of(prior):
+    return safetensors.read(model_file(random_codec(prior), {}))[0]
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+def test_tensors_of_other_types_and_shapes_are_refused(prior):
+    """Whatever symbols are read by is in integers, as many as the card says."""
+    data = model_file(random_codec(prior), {})
+    read_by = [n for n in tensors_of(prior) if not n.startswith(("g_", "prior."))]
+    assert len(read_by) >= 4
+    for name in read_by:
+        tensor = tensors_of(prior)[name]
+        others = [None, tensor.astype(np.float32), tensor.reshape(1, *tensor.shape)]
+        others += [tensor[:-1], tensor[:0]] if tensor.ndim else []
+        for other in others:
+            with pytest.raises(CorruptError):
+                Model(edited(data, {name: other}))
+
+
+def changed(tensor, value):
+    """With another number in its middle."""
+    tensor = tensor.copy()
+    tensor.reshape(-1)[tensor.size // 2] = value
+    return tensor
+
+
+@pytest.mark.parametrize(
+    ("prior", "name", "value"),
+    [
+        ("factorised", "y.curve", -1),
+        ("factorised", "y.step", 0),
+        ("factorised", "y.zero", -(2**63)),
+        ("gaussian", "gain", np.nan),
+        ("gaussian", "inverse", np.inf),
+        ("mean-scale", "z.cdfs", 70000),
+        ("mean-scale", "z.low", 2**31 - 1),
+        ("mean-scale", "h_s.0.bias", -(2**63)),
+        ("mean-scale", "h_s.2.shift", 41),
+    ],
+)
+def test_numbers_out_of_range_are_refused(prior, name, value):
+    with pytest.raises(CorruptError):
+        Model(edited(model_file(random_codec(prior), {}), {name: changed(tensors_of(prior)[name], value)}))
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        {"latents": float("inf")},
+        {"latents": 0},
+        {"latents": 11},
+        {"hyper": 5},
+        {"widths": []},
+        {"widths": [6, 8, 8, 8]},
+        {"widths": [6, 8, 10**9]},
+        {"widths": 8 * [8]},
+        {"widths": 12 * [8]},
+        {"prior": "best"},
+        {"prior": None},
+        {"about": 3},
+    ],
+)
+def test_damaged_cards_are_refused(card):
+    with pytest.raises(CorruptError):
+        Model(edited(model_file(random_codec("mean-scale"), {}), card=card))
+
+
+def test_a_card_nested_too_deeply_is_refused():
+    with pytest.raises(CorruptError):
+        Model(safetensors.write(tensors_of("gaussian"), {"card": 10**5 * "["}))
+
+
+def test_a_layer_of_integers_has_nothing_else():
+    weight, bias = np.ones((2, 3, 3, 3), np.int16), np.zeros(2, np.int64)
+    IntegerLayer(weight, bias, 0, False, False)
+    for given in ((weight + np.float32(0.3), bias), (weight, bias + np.nan), (weight, bias.astype(np.int32))):
+        with pytest.raises(CorruptError):
+            IntegerLayer(*given, 0, False, False)
+
+
+def test_resume_makes_files_of_a_replaced_model_anew(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WYNER_MODELS", str(tmp_path))
+    io.write("a.png", wyner.Image.from_array(picture(64, 64)))
+    command = ["encode", "a.png", "-o", "out/", "--codec", "learned", "-x", "model=random-gaussian"]
+    found = []
+    for seed in (1, 1, 2, 2):
+        write_model(tmp_path, "gaussian", seed)
+        assert main([*command, "--resume", "--json"]) == 0
+        found.append(json.loads(capsys.readouterr().out).get("skipped", False))
+    assert found == [False, True, False, True]

@@ -61,6 +61,8 @@ def test_other_dtypes_cannot_be_written():
         by_hand({"a": A, "b": B, "__metadata__": {"k": 1}}, BODY),
         by_hand(["a"], BODY),
         by_hand({"a": 3}, BODY),
+        by_hand({"a": {**A, "shape": [2**70, 0], "data_offsets": [0, 0]}}, b""),
+        (10**5).to_bytes(8, "little") + b"[" * 10**5,
     ],
 )
 def test_damaged_files_are_errors(data):

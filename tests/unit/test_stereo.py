@@ -75,6 +75,9 @@ def test_no_scene_is_on_both_sides_of_a_split():
     train, held_out = split(pairs, 2)
     assert len(train) == 6 and {pair.scene for pair in held_out} == {"3", "4"}
     assert not {pair.scene for pair in train} & {pair.scene for pair in held_out}
+    assert split(pairs, 0) == (pairs, [])
+    for count in (5, 7, 9):
+        assert split(pairs, count) == ([], pairs)
 
 
 def test_the_preparation_of_ndic_gives_the_prepared_pictures():
@@ -150,6 +153,25 @@ def test_a_pair_that_counts_often_is_kept_once():
 def test_pictures_smaller_than_a_crop_are_refused():
     with pytest.raises(UsageError, match="smaller than the crop"):
         PairCrops(noise_pairs(), (8, 31), "cpu")
+
+
+def test_without_pairs_there_is_no_training():
+    with pytest.raises(UsageError, match="no pairs"):
+        PairCrops([], (8, 16), "cpu")
+
+
+@pytest.mark.parametrize("changes", [{"held_out": -1}, {"centre": (9,)}, {"heights": (0,)}, {"repeat": 0}])
+def test_sources_out_of_range_are_refused(changes):
+    with pytest.raises(UsageError, match="pictures: "):
+        Source("flat", "pictures", **changes)
+
+
+def test_a_damaged_picture_is_named(tmp_path):
+    put(tmp_path, "a_left.png", "a_right.png")
+    path = tmp_path / "a_right.png"
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(UsageError, match=r"a_right\.png"):
+        load_source(Source("flat", "."), tmp_path)
 
 
 def test_synthetic_pairs_have_the_correlation_asked_for():

@@ -116,6 +116,43 @@ def test_presets_are_configurations():
         assert config.model.kind in MODELS and len(config.sources) == 2
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ["loss.crop=[40,64]"],
+        ["loss.crop=[0,64]"],
+        ["loss.distortion=ms_ssim"],
+        ["model.prior=hyperprior"],  # whose crops are multiples of 64
+        ["model.kind=dsin", "model.prior=mean-scale"],
+        ["model.width=0"],
+        ["sources.held_out=3"],
+        ["loop.steps=0"],
+    ],
+)
+def test_settings_that_do_not_fit_are_usage_errors(root, changes):
+    assert main(command(root, "run", *(word for change in changes for word in ("-x", change)))) == 2
+
+
+@pytest.mark.parametrize("sources", [[], [{"layout": "flat", "path": "pairs", "held_out": 3}]])
+def test_without_pairs_nothing_is_trained(root, sources, capsys):
+    (root / "tiny.json").write_text(json.dumps(TABLES | {"sources": sources}))
+    assert main(command(root, "run")) == 2
+    assert "no pairs to train on" in capsys.readouterr().err
+
+
+def test_a_run_does_not_go_on_as_another(root):
+    assert main(command(root, "run", "-x", "loop.steps=1")) == 0
+    assert main(command(root, "run", "-x", "model.latents=6")) == 2
+    # It is left as it was.
+    assert main(["train", "export", str(root / "run"), "-o", str(root / "m.safetensors")]) == 0
+
+
+def test_an_export_needs_a_checkpoint(root):
+    assert main(command(root, "run", "-x", "loop.steps=1")) == 0
+    (root / "run" / CHECKPOINT).unlink()
+    assert main(["train", "export", str(root / "run"), "-o", str(root / "m.safetensors")]) == 2
+
+
 def test_one_root_is_given(root, capsys):
     assert main(command(root, "out", "--data", "a", "b")) == 2
     assert "one folder" in capsys.readouterr().err

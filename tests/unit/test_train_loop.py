@@ -181,6 +181,57 @@ def test_a_loss_that_is_not_finite_stops_the_training(tmp_path):
     assert not (tmp_path / CHECKPOINT).exists()
 
 
+@pytest.mark.parametrize("steps", [4, 3])
+def test_weights_that_are_not_finite_are_not_kept(tmp_path, monkeypatch, steps):
+    """A step can break a network whose loss is still finite: in between, and at the very end."""
+    make_loop(tmp_path, steps=2).run()
+    loop = make_loop(tmp_path, steps=steps, keep_seconds=0)
+
+    def objective(_, inputs):
+        w = loop.model.weight[0, 0]
+        return {"loss": w.square() + (w - w.detach()).abs().sqrt()}  # at 0, where it has no gradient
+
+    monkeypatch.setattr(type(loop.objective), "__call__", objective)
+    with pytest.raises(FloatingPointError, match="weight is not finite after step 3"):
+        loop.run()
+    kept = torch.load(tmp_path / CHECKPOINT, weights_only=True)
+    assert kept["step"] == 2 and all(value.isfinite().all() for value in kept["model"].values())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, 0) for name in ("steps", "batch", "log_every", "measure_every", "minutes")),
+        ("minutes", float("nan")),
+        ("rate", -1.0),
+        ("clip", float("nan")),
+        ("momenta", (0.9, 1.0)),
+        ("seed", -1),
+    ],
+)
+def test_settings_out_of_range_are_refused(name, value):
+    with pytest.raises(UsageError, match=f"loop.{name}"):
+        settings(**{name: value})
+
+
+def test_a_log_is_cut_in_one_rename_and_without_what_was_torn(tmp_path, monkeypatch):
+    make_loop(tmp_path, steps=2).run()
+    with (tmp_path / LOG).open("a") as log:
+        log.write('{"step": 3, "loss": {"a": 1}')
+    before = (tmp_path / LOG).read_text()
+
+    def fail(*_):
+        raise OSError("the power went")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", fail)
+        with pytest.raises(OSError, match="the power went"):
+            make_loop(tmp_path, steps=2).begin()
+    assert (tmp_path / LOG).read_text() == before
+    make_loop(tmp_path, steps=2).begin()
+    assert [line["step"] for line in log_of(tmp_path)] == [1, 2]
+
+
 def test_two_processes_give_the_curve_of_one(tmp_path):
     code = (
         "import sys, pathlib; sys.path.insert(0, sys.argv[1]); import test_train_loop as t;"
@@ -222,6 +273,36 @@ def test_pictures_of_folders_and_shards(tmp_path):
         read_pictures([tmp_path], least_side=100)
     with pytest.raises(UsageError):
         read_pictures([tmp_path / "nowhere"])
+
+
+@pytest.mark.parametrize("damage", ["jpeg", "png", "huge", "shard"])
+def test_a_picture_that_cannot_be_read_is_named(tmp_path, monkeypatch, damage):
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 200, 3)).astype(np.uint8))
+    out = io.BytesIO()
+    picture.save(out, "jpeg" if damage == "jpeg" else "png")
+    data = out.getvalue()
+    if damage == "png":
+        before, name, after = data.rpartition(b"IDAT")
+        data = before + b"\0" + name[1:] + after
+    elif damage == "huge":
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
+    else:
+        data = data[:-100]
+    if damage == "shard":
+        with tarfile.open(tmp_path / "s.tar", "w") as shard:
+            member = tarfile.TarInfo("broken.png")
+            member.size = len(data)
+            shard.addfile(member, io.BytesIO(data))
+    else:
+        (tmp_path / "broken.png").write_bytes(data)
+    with pytest.raises(UsageError, match=r"broken\.png"):
+        read_pictures([tmp_path])
+
+
+def test_a_shard_that_is_none_is_named(tmp_path):
+    (tmp_path / "s.tar").write_bytes(b"no shard" * 200)
+    with pytest.raises(UsageError, match=r"s\.tar"):
+        read_pictures([tmp_path])
 
 
 def test_crops_lie_in_the_picture_and_are_shared_by_rows():

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import UnavailableError, UsageError
 from ..io import write_atomic
-from .files import write_output
+from .files import check_writable, write_output
 
 
 def learned(arguments: argparse.Namespace) -> int:
@@ -84,7 +84,7 @@ def config_tables(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def start_of(arguments: argparse.Namespace) -> Path | None:
     """The checkpoint that --start names. Raises UsageError if it is not there."""
-    from ..train.loop import CHECKPOINT
+    from ..train.folder import CHECKPOINT
 
     if arguments.start is None:
         return None
@@ -119,11 +119,19 @@ def export(arguments: argparse.Namespace) -> int:
 
 
 def _write_with_card(path: Path, data: bytes, card: str, force: bool) -> None:
-    """Both files or none. Raises FileExistsError unless ``force``."""
+    """Both files or none. Raises WynerError and OSError where they cannot be written."""
     beside = path.with_suffix(".json")
     if beside == path:
         raise UsageError(f"{path} is the place of the card; give -o NAME.bin")
-    if not force and beside.exists():
-        raise FileExistsError(f"{beside} exists")
-    write_atomic(path, data, overwrite=force)
+    for place in (path, beside):
+        check_writable(str(place), force)
+    before = beside.read_bytes() if beside.is_file() else None
     write_atomic(beside, card.encode(), overwrite=force)
+    try:
+        write_atomic(path, data, overwrite=force)
+    except BaseException:
+        if before is None:
+            beside.unlink()
+        else:
+            write_atomic(beside, before, overwrite=True)
+        raise

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..errors import UsageError
 from .distributed import Latents, Output, SideModelConfig
 from .entropy import Mode
 from .learned import analysis, synthesis
@@ -19,13 +20,20 @@ PATCH = (20, 24)
 DILATIONS = (1, 2, 4, 8, 16, 32, 64, 128, 1)
 PRIOR_WIDTH = 0.5
 """Standard deviation of the Gaussian position prior, in sides of the picture."""
+AT_ONCE = 1 << 22
+"""Places of all patches that are compared at once: about 0.2 GB."""
+MEANS = ("gaussian", "mean-scale")
+"""Priors that round around means."""
 
 
 class Dsin(nn.Module):
     """An autoencoder, the patch search and the fusion network."""
 
     def __init__(self, config: SideModelConfig) -> None:
+        """Raises UsageError for a prior with means: a decoder's file lacks those of y."""
         super().__init__()
+        if config.prior in MEANS:
+            raise UsageError(f"dsin takes a prior without means, not {config.prior}")
         codec = config.codec
         self.g_a, self.g_s = analysis(codec.widths, codec.latents), synthesis(codec.widths, codec.latents)
         self.latents = Latents(codec)
@@ -49,7 +57,8 @@ class Dsin(nn.Module):
     def _decoded(self, x_latent: Tensor, y: Tensor, lam: Tensor) -> tuple[Tensor, Tensor]:
         base = self.g_s(x_latent) + 0.5
         with torch.no_grad():
-            y_coded = self.g_s(self.latents(self.g_a(y - 0.5), lam, "round")[0]) + 0.5
+            gain, inverse = self.latents.gains(lam)
+            y_coded = self.g_s(torch.round(self.g_a(y - 0.5) * gain) * inverse) + 0.5
             y_moved = matched_patches(base.float(), y_coded.float(), y)
         return self.fusion(torch.cat([base, y_moved], 1) - 0.5) + 0.5, base
 
@@ -71,9 +80,9 @@ def matched_patches(x: Tensor, y_like_x: Tensor, y: Tensor, patch: tuple[int, in
     tops = torch.arange(0, height + below, rows, device=x.device)
     lefts = torch.arange(0, width + right, columns, device=x.device)
     places = torch.cartesian_prod(tops, lefts)  # (P, 2)
-    correlation = _pearson(patches, padded_y_like, patch)  # (B, P, H', W')
-    best = (correlation * _position_prior(places, correlation.shape[2:])).flatten(2).argmax(2)
-    top, left = best // correlation.shape[3], best % correlation.shape[3]
+    best = _best_places(patches, places, padded_y_like, patch)
+    across = padded_y.shape[3] - columns + 1
+    top, left = best // across, best % across
     all_rows = top[..., None, None] + torch.arange(rows, device=x.device)[:, None]
     all_columns = left[..., None, None] + torch.arange(columns, device=x.device)
     samples = torch.arange(len(y), device=x.device)[:, None, None, None]
@@ -83,17 +92,36 @@ def matched_patches(x: Tensor, y_like_x: Tensor, y: Tensor, patch: tuple[int, in
     return whole[:, :, :height, :width]
 
 
-def _pearson(patches: Tensor, y: Tensor, patch: tuple[int, int]) -> Tensor:
-    """Of each patch (B, 3 rows columns, P) with y at all places: (B, P, H', W')."""
+def _best_places(patches: Tensor, places: Tensor, y: Tensor, patch: tuple[int, int]) -> Tensor:
+    """Of patches (B, 3 rows columns, P), which lie at places (P, 2), the flat index of the best of y's H' W'
+    places: (B, P)."""
     batch, length, count = patches.shape
     height, width = y.shape[2:]
-    centred = patches - patches.mean(1, keepdim=True)
-    kernels = centred.transpose(1, 2).reshape(batch, count, 3, *patch)
-    product = torch.fft.rfft2(y)[:, None] * torch.fft.rfft2(kernels, s=(height, width)).conj()
-    covariance = torch.fft.irfft2(product.sum(2), s=(height, width))
-    covariance = covariance[:, :, : height - patch[0] + 1, : width - patch[1] + 1]
+    spectrum = torch.fft.rfft2(y)[:, None]
     mean, square = (F.avg_pool2d(t.mean(1, keepdim=True), patch, 1) for t in (y, y.square()))
     deviation = ((square - mean.square()).clamp_min(1e-6) * length).sqrt()
+    best, step = [], max(1, AT_ONCE // (batch * height * width))
+    for first in range(0, count, step):
+        some = slice(first, first + step)
+        correlation = _pearson(patches[:, :, some], spectrum, deviation, patch, (height, width))
+        prior = _position_prior(places[some], correlation.shape[2:])
+        best.append((correlation * prior).flatten(2).argmax(2))
+    return torch.cat(best, 1)
+
+
+def _pearson(
+    patches: Tensor, spectrum: Tensor, deviation: Tensor, patch: tuple[int, int], size: tuple[int, int]
+) -> Tensor:
+    """Of each patch (B, 3 rows columns, P) with all places of a y of this size: (B, P, H', W').
+
+    spectrum: of y. deviation: of y around each place, (B, 1, H', W').
+    """
+    batch, _, count = patches.shape
+    centred = patches - patches.mean(1, keepdim=True)
+    kernels = centred.transpose(1, 2).reshape(batch, count, 3, *patch)
+    product = spectrum * torch.fft.rfft2(kernels, s=size).conj()
+    covariance = torch.fft.irfft2(product.sum(2), s=size)
+    covariance = covariance[:, :, : size[0] - patch[0] + 1, : size[1] - patch[1] + 1]
     return covariance / (deviation * centred.norm(dim=1)[..., None, None].clamp_min(1e-6))
 
 

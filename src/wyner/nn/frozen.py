@@ -1,7 +1,8 @@
 """Trained codecs as files: real transforms, and a prior of integers from which every machine reads the same.
 
-``freeze`` makes the tensors of a file from a model in training. What the decoder's symbols depend on is in
-integers: h_s, log2 of the gains, distributions of z. Transforms are kept in half precision.
+``freeze`` makes the tensors of a file from a model in training, which stays as it is. What the decoder's
+symbols depend on is in integers: h_s, log2 of the gains, distributions of z. Transforms are kept in half
+precision.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from ..errors import UsageError
 from . import safetensors
 from .integer import FRACTION, IntegerLayer, make_layer
 from .learned import DensityPrior, Gains, GaussianPrior, Hyperprior, LearnedCodec
@@ -32,7 +34,7 @@ CURVE_POINTS = 2048
 def model_file(model: LearnedCodec, about: Mapping[str, Any]) -> bytes:
     """The model's file (docs/spec/learned.md, section 2); ``about``, in its card, tells how it was trained.
 
-    Raises ValueError for weights that integers cannot hold.
+    Raises UsageError for weights that a file cannot hold.
     """
     config = model.config
     card = {
@@ -47,26 +49,33 @@ def model_file(model: LearnedCodec, about: Mapping[str, Any]) -> bytes:
 
 @torch.no_grad()
 def freeze(model: LearnedCodec) -> Arrays:
-    """The tensors of a file of the model, by name. Raises ValueError for weights integers cannot hold."""
-    half = half_precision(model, ("g_a.", "g_s.", "prior.h_a."))
-    return half | freeze_latents(model.gains, model.prior, model.config.lambda_range)
-
-
-def half_precision(model: nn.Module, prefixes: tuple[str, ...]) -> Arrays:
-    """The parameters whose names begin so, as float16."""
-    return {
-        name: value.detach().cpu().numpy().astype(np.float16)
+    """The tensors of a file of the model, by name. Raises UsageError for weights that one cannot hold."""
+    transforms = {
+        name: value
         for name, value in model.state_dict().items()
-        if name.startswith(prefixes)
+        if name.startswith(("g_a.", "g_s.", "prior.h_a."))
     }
+    return half_precision(transforms) | freeze_latents(model.gains, model.prior, model.config.lambda_range)
+
+
+def half_precision(weights: Mapping[str, Tensor]) -> Arrays:
+    """Weights as float16. Raises UsageError for those that it does not hold."""
+    found: Arrays = {}
+    for name, value in weights.items():
+        half = value.detach().half()
+        if not half.isfinite().all():
+            raise UsageError(f"half precision cannot hold {name}")
+        found[name] = half.cpu().numpy()
+    return found
 
 
 @torch.no_grad()
 def freeze_latents(gains: Gains, prior: nn.Module, lambda_range: tuple[float, float]) -> Arrays:
-    """The tensors of gains and a prior. Raises ValueError for weights that integers cannot hold."""
+    """The tensors of gains and a prior. Raises UsageError for weights that a file cannot hold."""
     lam = torch.tensor(level_lambdas(lambda_range)).float().to(gains.log2_gain.device)
-    gain, inverse = (g[:, :, 0, 0].double().cpu().numpy() for g in gains(lam))
-    tensors: Arrays = {"gain": gain.astype(np.float16), "inverse": inverse.astype(np.float16)}
+    exact, inverse = (table[:, :, 0, 0] for table in gains(lam))
+    tensors = half_precision({"gain": exact, "inverse": inverse})
+    gain = exact.double().cpu().numpy()
     if isinstance(prior, Hyperprior):
         tensors |= _hyperprior(prior, gain)
     elif isinstance(prior, GaussianPrior):
@@ -81,7 +90,7 @@ def _hyperprior(prior: Hyperprior, gain: npt.NDArray[np.float64]) -> Arrays:
     found: Arrays = {
         "log2_gain": np.rint(np.log2(gain) * one).astype(np.int16),
         "integer_gain": np.rint(gain * one).astype(np.int32),
-        **_tables("z", prior.density.cpu(), np.ones(prior.density.channels)),
+        **_tables("z", prior.density, np.ones(prior.density.channels)),
     }
     for index, layer in enumerate(integer_layers(prior.h_s)):
         found[f"h_s.{index}.weight"] = layer.weight
@@ -126,9 +135,10 @@ def _gaussian(prior: GaussianPrior, gain: npt.NDArray[np.float64]) -> Arrays:
 def _tables(name: str, density: nn.Module, steps: npt.NDArray[np.float64]) -> Arrays:
     """Cumulative counts (channels, width + 1) of the symbols low.. of each channel, in units of ``steps``."""
     size = torch.tensor(steps)[:, None]
+    exact = copy.deepcopy(density).cpu().double()
 
     def cumulative(edges: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        found: Tensor = density.double().cumulative(torch.from_numpy(edges) * size)  # type: ignore[operator]
+        found: Tensor = exact.cumulative(torch.from_numpy(edges) * size)  # type: ignore[operator]
         return found.numpy()
 
     symbols = np.arange(-MOST_WIDTH // 2, MOST_WIDTH // 2 + 1)

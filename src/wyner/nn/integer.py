@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import CorruptError
+from ..errors import CorruptError, UsageError
 
 FRACTION = 10
 """Fractional bits of activations between layers and of results."""
@@ -33,7 +33,7 @@ class IntegerLayer:
     0..40. double: put zeros between the samples of x first, and after the last, as a transposed convolution
     of stride 2 does. relu: negative results become 0.
 
-    Raises CorruptError where a sum could lose its exactness.
+    Raises CorruptError for other types and shapes, and where a sum could lose its exactness.
     """
 
     weight: npt.NDArray[np.int16]
@@ -43,6 +43,8 @@ class IntegerLayer:
     relu: bool
 
     def __post_init__(self) -> None:
+        if self.weight.dtype != np.int16 or self.bias.dtype != np.int64:
+            raise CorruptError("a layer of integers has other numbers")
         if self.weight.ndim != 4 or self.bias.shape != self.weight.shape[:1] or not 0 <= self.shift <= 40:
             raise CorruptError("a layer of integers is malformed")
         largest = np.abs(self.weight.astype(np.float64)).sum((1, 2, 3)) * MOST
@@ -75,7 +77,7 @@ def make_layer(
 ) -> IntegerLayer:
     """The layer nearest to a real one whose inputs have so many fractional bits.
 
-    weight: as ``IntegerLayer`` has it. Raises ValueError for weights beyond what 16 bits hold.
+    weight: as ``IntegerLayer`` has it. Raises UsageError for weights beyond what 16 bits hold.
     """
     for scale in range(_FINEST, FRACTION - fraction - 1, -1):
         w = np.rint(weight.astype(np.float64) * 2.0**scale)
@@ -83,7 +85,7 @@ def make_layer(
             shift = fraction + scale - FRACTION
             b = np.rint(bias.astype(np.float64) * 2.0 ** (fraction + scale))
             return IntegerLayer(w.astype(np.int16), b.astype(np.int64), shift, double, relu)
-    raise ValueError("the weights of a layer are too large for integers")
+    raise UsageError("the weights of a layer are too large for integers")
 
 
 def _doubled(x: Floats) -> Floats:

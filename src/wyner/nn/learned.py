@@ -19,11 +19,14 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from ..errors import UsageError
 from .convs import conv, deconv
 from .entropy import FactorisedPrior, GaussianConditional, Mode, bits, quantise
 from .gdn import GDN, lower_bound
 
 Prior = Literal["factorised", "gaussian", "hyperprior", "mean-scale"]
+HYPER = ("hyperprior", "mean-scale")
+"""Priors that code z as well."""
 
 PACE = 5.0
 """How much faster than weights the logarithms learn that stand alone: they have octaves to go."""
@@ -31,6 +34,8 @@ FIRST_LOG2_GAIN = -2.2
 """At lambda 1. With it, latents of unit variance begin at a few steps of quantisation at usual rates."""
 LEAST_LOG2_SCALE, MOST_LOG2_SCALE = -4.5, 11.4
 """Of ``wyner.coder``, in steps of the quantised latents."""
+MOST_WIDTHS = 7
+"""With more, the codec's tiles would not have the latents of one z."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,8 @@ class ModelConfig:
     y. hyper: channels N of z, where there is one. lambda_range: the least and the greatest lambda that it
     serves, in mean squared error of samples in 0..1 for a bit per pixel; anchors: lambdas between them where
     gains are learned, 1 for a codec of one rate.
+
+    Raises UsageError for sizes that are none.
     """
 
     prior: Prior = "mean-scale"
@@ -49,6 +56,22 @@ class ModelConfig:
     hyper: int = 48
     lambda_range: tuple[float, float] = (3e-4, 4e-2)
     anchors: int = 8
+
+    def __post_init__(self) -> None:
+        low, high = self.lambda_range
+        if not 0 < low <= high < math.inf:
+            raise UsageError(f"a range of lambdas must be above 0 and rise, unlike {low}, {high}")
+        if not 1 <= len(self.widths) <= MOST_WIDTHS:
+            raise UsageError(f"there can be 1 to {MOST_WIDTHS} widths, not {len(self.widths)}")
+        hyper = self.hyper if self.prior in HYPER else 1
+        if min(*self.widths, self.latents, hyper, self.anchors) < 1:
+            raise UsageError("a model has at least one channel in each layer, and one anchor")
+
+    @property
+    def multiple(self) -> int:
+        """What the sides of a picture must be multiples of."""
+        step = 2 ** (len(self.widths) + 1)
+        return 4 * step if self.prior in HYPER else step
 
 
 @dataclass(frozen=True)
@@ -181,8 +204,7 @@ class LearnedCodec(nn.Module):
     @property
     def multiple(self) -> int:
         """What the sides of a picture must be multiples of."""
-        step = 2 ** (len(self.config.widths) + 1)
-        return 4 * step if isinstance(self.prior, Hyperprior) else step
+        return self.config.multiple
 
     def forward(self, x: Tensor, lam: Tensor, mode: Mode) -> Output:
         """x: (B, 3, H, W) in 0..1, H and W multiples of ``multiple``. lam: (B)."""

@@ -9,6 +9,7 @@ and their own.
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -34,6 +35,7 @@ PLACE = 8
 """Where crops begin, so that the finest level is cut at positions of quarter size."""
 SEED = 1
 Report = Callable[[int], None]
+_ALONE = threading.Lock()  # PyTorch has one number of threads for all fits of a process
 Numbers = npt.NDArray[np.int16]
 
 
@@ -110,12 +112,13 @@ def fit(
     report: called with the number of each step that is done. On one thread, so that a picture has one result
     on a machine.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        return _fit(network, torch.from_numpy(planes.astype(np.float32)), channels, steps, report)
-    finally:
-        torch.set_num_threads(threads)
+    with _ALONE:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return _fit(network, torch.from_numpy(planes.astype(np.float32)), channels, steps, report)
+        finally:
+            torch.set_num_threads(threads)
 
 
 def _fit(network: Integers, planes: Tensor, channels: int, steps: int, report: Report) -> Numbers:

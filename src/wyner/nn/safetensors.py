@@ -73,7 +73,7 @@ def read(data: bytes) -> tuple[Arrays, dict[str, str]]:
         if at != len(body):
             raise ValueError("bytes that belong to no tensor")
         return {name: tensors[name] for name in header}, metadata
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError) as error:
         raise CorruptError(f"the file of tensors is damaged: {error}") from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,6 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from ..errors import UnsupportedError
 from . import safetensors
 from .distributed import AlignedNdic, AttentionNdic, Ndic, SideModelConfig
 from .dsin import Dsin
@@ -19,29 +21,35 @@ from .frozen import freeze_latents, half_precision
 MODELS: dict[str, Callable[[SideModelConfig], nn.Module]] = {
     "ndic": Ndic, "attention": AttentionNdic, "aligned": AlignedNdic, "dsin": Dsin
 }  # fmt: skip
-CODING = (
-    "g_a.",
-    "g_s.",
-    "f.",
-    "lookups.",
-    "describe.",
-    "describe_y.",
-    "bias",
-    "fusion.",
-    "latents.prior.h_a.",
+TRAINING = ("g_ay.", "g_sy.", "latents_y.", "prior_w.")
+"""How the parameters begin that only training needs."""
+GAINS = "latents.gains."
+FROZEN = (
+    GAINS,
+    "latents.prior.density.",
+    "latents.prior.h_s.",
+    "latents.prior.mean",
+    "latents.prior.log2_scale",
 )
-"""How the parameters begin that coding needs, but for those of the entropy model, which a file has frozen."""
+"""Those of the entropy model, which a file has in integers."""
 
 
 def make_model(config: SideModelConfig) -> nn.Module:
-    """The untrained model."""
+    """The untrained model. Raises UsageError for sizes, and a prior, that it cannot have."""
     return MODELS[config.kind](config)
+
+
+def coding_weights(model: nn.Module) -> dict[str, Tensor]:
+    """The parameters that a file holds as they are: those that coding needs, but for the entropy model."""
+    codes_y = isinstance(model, Dsin)  # at its decoder, with the gains of any lambda
+    left_out = tuple(prefix for prefix in TRAINING + FROZEN if not (codes_y and prefix == GAINS))
+    return {name: value for name, value in model.state_dict().items() if not name.startswith(left_out)}
 
 
 def side_model_file(model: nn.Module, config: SideModelConfig, about: Mapping[str, Any]) -> bytes:
     """The model's file (docs/spec/distributed.md); ``about``, in its card, tells how it was trained.
 
-    Raises ValueError for weights that integers cannot hold.
+    Raises UsageError for weights that a file cannot hold.
     """
     codec = config.codec
     card = {
@@ -56,7 +64,7 @@ def side_model_file(model: nn.Module, config: SideModelConfig, about: Mapping[st
     }
     latents: Any = model.latents
     frozen = freeze_latents(latents.gains, latents.prior, codec.lambda_range)
-    return safetensors.write(half_precision(model, CODING) | frozen, {"card": json.dumps(card)})
+    return safetensors.write(half_precision(coding_weights(model)) | frozen, {"card": json.dumps(card)})
 
 
 @torch.no_grad()
@@ -82,16 +90,21 @@ def macs_per_pixel(model: nn.Module) -> float:
     return total / y[0, 0].numel()
 
 
-def load_side_model(config: SideModelConfig, tensors: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
-    """The model with the weights of a file, for coding. Raises RuntimeError where they do not fit."""
+def load_side_model(config: SideModelConfig, weights: Mapping[str, npt.NDArray[Any]]) -> nn.Module:
+    """The model with the weights of a file, for coding; its anchors are those of the weights, if they tell.
+
+    Raises RuntimeError where they do not fit, and UnsupportedError for DSIN without its gains.
+    """
+    gains = weights.get(GAINS + "log2_gain")
+    if gains is not None and gains.shape[1:] == (config.latents,):
+        config = dataclasses.replace(config, anchors=len(gains))
     model = make_model(config)
-    found = {
-        name: torch.from_numpy(value.astype(np.float32))
-        for name, value in tensors.items()
-        if name.startswith(CODING)
-    }
-    missing, unknown = model.load_state_dict(found, strict=False)
-    lacking = [name for name in missing if name.startswith(CODING)]
+    wanted = coding_weights(model)
+    lacking, unknown = sorted(wanted.keys() - weights.keys()), sorted(weights.keys() - wanted.keys())
+    if any(name.startswith(GAINS) for name in lacking):
+        raise UnsupportedError("this dsin model's file lacks its gains, as files once did: export it again")
     if lacking or unknown:
         raise RuntimeError(f"weights that lack or are too many: {', '.join([*lacking, *unknown])}")
+    found = {name: torch.from_numpy(value.astype(np.float32)) for name, value in weights.items()}
+    model.load_state_dict(model.state_dict() | found)
     return model.eval().requires_grad_(False)

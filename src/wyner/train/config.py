@@ -17,21 +17,25 @@ T = TypeVar("T")
 def read_config(name: str, changes: list[tuple[str, str]]) -> dict[str, Any]:
     """The tables of a .toml or .json file, or of a preset, with changes ("table.key", JSON value).
 
-    A value that is not JSON is a string. Raises UsageError for a file that is not there or cannot be read,
-    and UnavailableError where Python has no TOML reader.
+    A value that is not JSON is a string. Raises UsageError for a file that is not there or cannot be read and
+    for a change of what is not in a table, and UnavailableError where Python has no TOML reader.
     """
     text = _text(name)
     try:
-        tables: dict[str, Any] = json.loads(text) if name.endswith(".json") else _toml(text)
+        tables: Any = json.loads(text) if name.endswith(".json") else _toml(text)
     except ValueError as error:  # the base of both readers' errors
         raise UsageError(f"{name}: {error}") from None
+    if not isinstance(tables, dict):
+        raise UsageError(f"{name} has no tables")
     for path, given in changes:
         table, _, key = path.partition(".")
         try:
             value = json.loads(given)
         except ValueError:
             value = given
-        tables.setdefault(table, {})[key] = value
+        if not isinstance(tables.setdefault(table, {}), dict):
+            raise UsageError(f"{table} is not a table, so that {path} cannot be set")
+        tables[table][key] = value
     return tables
 
 

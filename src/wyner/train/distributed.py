@@ -6,8 +6,6 @@ here divided by lambda and with lambda of each sample of a batch drawn from the 
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,12 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UsageError
+from ..metrics.ms_ssim import MIN_SIDE as MS_SSIM_SIDE
 from ..nn.distributed import GREY, Output, SideModelConfig
 from ..nn.entropy import Mode
 from ..nn.perceptual import MsSsim
 from ..nn.side_models import make_model, side_model_file
 from .config import from_table
-from .loop import CHECKPOINT, Draw, Loop, LoopSettings, join_ranks
+from .folder import CHECKPOINT, is_run_of, load_weights, read_checkpoint, read_tables, write_config
+from .loop import Draw, Loop, LoopSettings, join_ranks
 from .recorded import Inputs
 from .stereo import PairCrops, Source, load_source
 
@@ -144,6 +144,7 @@ def make_loop(
 
     pairs: what ``load_sources`` has read, for several trainings on the same.
     """
+    _check_crop(config)
     place = join_ranks(device)
     torch.backends.cudnn.benchmark = True  # shapes never change
     torch.manual_seed(config.loop.seed)
@@ -159,8 +160,18 @@ def make_loop(
     objective = Objective(model, crops, config)
     loop = Loop(model, objective, config.loop, folder, start=start, tensorboard=tensorboard, record=True)
     if loop.rank == 0:
-        (folder / "config.json").write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n")
+        write_config(folder, config)
     return loop
+
+
+def _check_crop(config: DistributedConfig) -> None:
+    multiple = config.model.codec.multiple
+    least = max(multiple, MS_SSIM_SIDE if config.loss.distortion == "ms_ssim" else 0)
+    if any(side % multiple or side < least for side in config.loss.crop):
+        raise UsageError(
+            f"loss.crop must be of multiples of {multiple}, and here of at least {least}, "
+            f"not {config.loss.crop[0]}x{config.loss.crop[1]}"
+        )
 
 
 def train(
@@ -176,7 +187,8 @@ def train(
     """Train in a folder; returns the model.
 
     root: what the paths of the sources are relative to. start: checkpoint of a model of these sizes to begin
-    with. report: called with each line of the log. Raises as ``load_source``, ``PairCrops`` and ``Loop``.
+    with. report: called with each line of the log. Raises as ``load_source``, ``PairCrops``, ``make_model``
+    and ``Loop``, and UsageError for a crop that does not fit.
     """
     loop = make_loop(config, root, folder, device=device, start=start, tensorboard=tensorboard)
     loop.run(report)
@@ -185,25 +197,20 @@ def train(
 
 def is_run(folder: Path) -> bool:
     """Whether a folder is that of a run of a distributed model."""
-    try:
-        return "kind" in json.loads((folder / "config.json").read_text(encoding="utf-8"))["model"]
-    except (OSError, ValueError, KeyError):
-        return False
+    return is_run_of("kind", folder)
 
 
 def export(folder: Path, note: str = "") -> bytes:
     """The file of the model (docs/spec/distributed.md, section 2) that a run has come to.
 
-    note: for its card, such as what it was trained on. Raises UsageError without a checkpoint, and as
+    note: for its card, such as what it was trained on. Raises UsageError when something is missing, and as
     ``side_model_file``.
     """
-    tables = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    tables = read_tables(folder)
     config = DistributedConfig.of(tables)
-    if not (folder / CHECKPOINT).is_file():
-        raise UsageError(f"there is no {folder / CHECKPOINT}")
     model = make_model(config.model)
-    state = torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)
-    model.load_state_dict(state["model"])
+    state = read_checkpoint(folder / CHECKPOINT)
+    load_weights(model, state["model"], folder / CHECKPOINT)
     about = {name: tables[name] for name in ("loss", "loop", "sources")}
     about |= {"steps": state["step"], "seconds": state["seconds"], "note": note}
     return side_model_file(model, config.model, about)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,20 +12,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import UsageError
+from ..errors import UsageError, describe
+from ..metrics.lpips import MIN_SIDE as LPIPS_SIDE
+from ..metrics.ms_ssim import MIN_SIDE as MS_SSIM_SIDE
 from ..nn import safetensors
 from ..nn.entropy import Mode
 from ..nn.frozen import model_file
 from ..nn.learned import LearnedCodec, ModelConfig
 from ..nn.perceptual import LpipsDistance, MsSsim
 from .config import from_table
-from .loop import CHECKPOINT, LOG, Draw, Loop, LoopSettings, join_ranks
+from .folder import CHECKPOINT, last_line, load_weights, read_checkpoint, read_tables, write_config
+from .loop import Draw, Loop, LoopSettings, join_ranks
 from .pictures import Crops, read_pictures
 from .recorded import Inputs
 from .sheet import sheet
 
 SHEET_CROPS = 6
-MS_SSIM_SIDE = 161
+PACKED = "weights.safetensors"
+"""What tools/pack_runs.py leaves in the place of a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,8 @@ class LossConfig:
     """lambda * rate + MSE + beta * (1 - MS-SSIM) + gamma * LPIPS, with lambda drawn for each crop.
 
     Rate is in bits per pixel, MSE that of samples in 0..1. quantiser: what the synthesis sees while training,
-    "noise" or "straight" (see ``wyner.nn.entropy``). crop: pixels a side, at least 161 with beta.
-    half_precision: transforms in bfloat16, on devices other than the CPU.
+    "noise" or "straight" (see ``wyner.nn.entropy``). crop: pixels a side, at least 161 with beta and 17 with
+    gamma. half_precision: transforms in bfloat16, on devices other than the CPU.
     """
 
     beta: float = 0.0
@@ -117,23 +119,21 @@ def train(
     of the log: some crops and what the codec makes of them, for an early look at where it goes.
 
     data: folders and tar shards of pictures. start: checkpoint of a model of these sizes to begin with.
-    report: called with each line of the log. Raises as ``read_pictures``, ``Loop`` and ``Objective``.
+    report: called with each line of the log. Raises as ``read_pictures``, ``Loop`` and ``Objective``, and
+    UsageError for a crop that does not fit.
     """
+    _check_crop(config)
     place = join_ranks(device)
     torch.backends.cudnn.benchmark = True  # shapes never change
     torch.manual_seed(config.loop.seed)
     model = LearnedCodec(config.model).to(place)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     model.half_precision = config.loss.half_precision and place.type != "cpu"
-    if config.loss.crop % model.multiple or (config.loss.beta and config.loss.crop < MS_SSIM_SIDE):
-        raise UsageError(
-            f"loss.crop must be a multiple of {model.multiple}, and at least {MS_SSIM_SIDE} with loss.beta"
-        )
     crops = Crops(read_pictures(data, config.loss.crop), config.loss.crop, place)
     objective = Objective(model, crops, config.loss, place)
     loop = Loop(model, objective, config.loop, folder, start=start, tensorboard=tensorboard, record=True)
     if loop.rank == 0:
-        (folder / "config.json").write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n")
+        write_config(folder, config)
     seen = crops.batch(Draw(np.random.default_rng(0), SHEET_CROPS, slice(0, SHEET_CROPS)))
 
     def look(line: dict[str, Any]) -> None:
@@ -147,24 +147,22 @@ def train(
     return model
 
 
+def _check_crop(config: LearnedConfig) -> None:
+    loss, multiple = config.loss, config.model.multiple
+    least = max(multiple, MS_SSIM_SIDE if loss.beta else 0, LPIPS_SIDE if loss.gamma else 0)
+    if loss.crop % multiple or loss.crop < least:
+        raise UsageError(
+            f"loss.crop must be a multiple of {multiple}, and here at least {least}, not {loss.crop}"
+        )
+
+
 def restore(folder: Path) -> LearnedCodec:
     """The model that a run has come to.
 
     folder: with config.json and a checkpoint, or weights.safetensors in its place, as tools/pack_runs.py
     leaves it. Raises UsageError when something is missing.
     """
-    try:
-        config = LearnedConfig.of(json.loads((folder / "config.json").read_text(encoding="utf-8")))
-        if (folder / CHECKPOINT).exists():
-            state = torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)["model"]
-        else:
-            arrays, _ = safetensors.read((folder / "weights.safetensors").read_bytes())
-            state = {name: torch.from_numpy(array.astype(np.float32)) for name, array in arrays.items()}
-    except OSError as error:
-        raise UsageError(f"{folder} is not the folder of a run: {error}") from None
-    model = LearnedCodec(config.model)
-    model.load_state_dict(state)
-    return model
+    return _restored(folder)[0]
 
 
 def export(folder: Path, note: str = "") -> bytes:
@@ -173,9 +171,27 @@ def export(folder: Path, note: str = "") -> bytes:
     folder: as of ``restore``, with its log. note: for its card, such as what it was trained on. Raises
     UsageError when something is missing, and as ``freeze``.
     """
-    model = restore(folder)
-    tables = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    log = (folder / LOG).read_text(encoding="utf-8").splitlines()
-    about = {name: tables[name] for name in ("loss", "loop")} | {"last": json.loads(log[-1])}
+    model, step = _restored(folder)
+    tables = read_tables(folder)
+    about = {name: tables[name] for name in ("loss", "loop")} | {"last": last_line(folder, step)}
     about |= {"lambda_range": list(model.config.lambda_range), "note": note}
     return model_file(model, about)
+
+
+def _restored(folder: Path) -> tuple[LearnedCodec, int]:
+    """The model, and the step that its weights are of."""
+    model = LearnedCodec(LearnedConfig.of(read_tables(folder)).model)
+    path = folder / CHECKPOINT
+    if path.exists():
+        state = read_checkpoint(path)
+        weights, step = state["model"], state["step"]
+    else:
+        path = folder / PACKED
+        try:
+            arrays, metadata = safetensors.read(path.read_bytes())
+        except OSError as error:
+            raise UsageError(f"{folder} is not the folder of a run: {describe(error)}") from None
+        weights = {name: torch.from_numpy(array.astype(np.float32)) for name, array in arrays.items()}
+        step = int(metadata["step"])
+    load_weights(model, weights, path)
+    return model, step

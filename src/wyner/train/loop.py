@@ -1,7 +1,8 @@
 """The training loop of all models: checkpoints, an exact resume, a log, and several processes.
 
-Everything random in a step follows from (seed, step), so that on a CPU a training that was interrupted ends
-with the very weights of one that was not. Under torchrun the ranks share each batch, and the curve is that of
+Everything random in a step follows from (seed, step), so that on a CPU a training of so many steps that was
+interrupted ends with the very weights of one that was not; with a limit of minutes the learning rate follows
+the clock, and it does not. Under torchrun the ranks share each batch, and the curve is that of
 one process with the same batch, up to the order in which sums are taken. On a GPU a process of its own
 records a step once (``wyner.train.recorded``) and then repeats it: the launches of small networks' thousand
 kernels take longer than the kernels.
@@ -25,11 +26,11 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from ..errors import UnavailableError, UsageError
+from ..errors import UnavailableError, UsageError, describe
+from ..io import write_atomic
+from .folder import CHECKPOINT, LOG, load_weights, read_checkpoint, read_log
 from .muon import Muon
 from .recorded import Inputs, Recorded
-
-CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class LoopSettings:
     whichever is further) it falls linearly to 0. clip: the largest gradient norm. log_every: steps.
     measure_every: steps, a multiple of log_every, between lines of the log with what the model is measured
     to be; the last line has it always. keep_seconds: the least time between checkpoints.
+
+    Raises UsageError for values out of range.
     """
 
     steps: int
@@ -59,6 +62,20 @@ class LoopSettings:
     log_every: int = 50
     measure_every: int = 500
     keep_seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "log_every", "measure_every"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"loop.{name} must be at least 1, not {getattr(self, name)}")
+        for name in ("weight_decay", "rate", "clip"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UsageError(f"loop.{name} must be a number of at least 0, not {getattr(self, name)}")
+        if not all(0 <= momentum < 1 for momentum in self.momenta):
+            raise UsageError(f"loop.momenta must be in 0..1, and below 1, unlike {self.momenta}")
+        if not 0 <= self.seed < 2**63:
+            raise UsageError(f"loop.seed must be in 0..2^63 - 1, not {self.seed}")
+        if self.minutes is not None and not self.minutes > 0:
+            raise UsageError(f"loop.minutes must be above 0, not {self.minutes}")
 
 
 @dataclass(frozen=True)
@@ -94,10 +111,14 @@ Measure = Callable[[], dict[str, float]]
 
 
 def join_ranks(device: str) -> torch.device:
-    """The device of this process: under torchrun, one of a group that is formed here."""
+    """The device of this process: under torchrun, one of a group that is formed here.
+
+    Raises UsageError for a device that is not there.
+    """
     cuda = device.startswith("cuda")
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        place = torch.device(device)
+    alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
+    place = _device(device if alone or not cuda else f"cuda:{os.environ['LOCAL_RANK']}")
+    if alone:
         if cuda and place.index is not None:
             torch.cuda.set_device(place)  # where steps are recorded
         return place
@@ -108,7 +129,16 @@ def join_ranks(device: str) -> torch.device:
 
         dist.init_process_group("nccl" if cuda else "gloo")
         atexit.register(dist.destroy_process_group)
-    return torch.device(f"cuda:{os.environ['LOCAL_RANK']}" if cuda else device)
+    return place
+
+
+def _device(name: str) -> torch.device:
+    try:
+        place = torch.device(name)
+        torch.empty(1, device=place)  # a name alone does not ask whether it is there
+    except (RuntimeError, AssertionError) as error:  # the latter of a PyTorch that was built without it
+        raise UsageError(f"there is no device {name!r} here: {describe(error)}") from None
+    return place
 
 
 class Loop:
@@ -129,13 +159,15 @@ class Loop:
         """model: on its device. start: a checkpoint whose weights and moments to begin with. record: whether
         steps can be recorded, on a GPU.
 
-        Raises UsageError for a batch that the ranks cannot share.
+        Raises UsageError for a batch that the ranks cannot share, and for a checkpoint that is not of this
+        model, these trained parameters and this optimiser.
         """
         self.model, self.objective, self.settings, self.folder = model, objective, settings, folder
         self.measure = measure
         self.ranks, self.rank = (dist.get_world_size(), dist.get_rank()) if dist.is_initialized() else (1, 0)
         if settings.batch % self.ranks:
             raise UsageError(f"a batch of {settings.batch} cannot be shared by {self.ranks} processes")
+        self.names = [name for name, p in model.named_parameters() if p.requires_grad]
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.device = self.parameters[0].device
         self.recorded = record and self.device.type == "cuda" and self.ranks == 1
@@ -155,7 +187,8 @@ class Loop:
     def run(self, report: Callable[[dict[str, Any]], None] | None = None) -> None:
         """Train to the last step or minute. report: called on rank 0 with each line of the log.
 
-        Raises FloatingPointError when the loss is no longer finite; the checkpoint is from before that.
+        Raises FloatingPointError when the loss or a weight is no longer finite; the checkpoint is from before
+        that.
         """
         self.begin()
         while self.advance(report):
@@ -167,7 +200,7 @@ class Loop:
         self._sums: dict[str, Tensor] = {}
         self._logged = self.step
         if self.rank == 0:
-            _cut_log(self.folder / LOG, self.step)
+            _cut_log(self.folder, self.step)
         self._done = self._progress()
 
     def advance(self, report: Callable[[dict[str, Any]], None] | None = None) -> bool:
@@ -196,13 +229,20 @@ class Loop:
             self._kept = time.monotonic()
 
     def keep(self) -> None:
-        """Write the checkpoint, in one rename."""
+        """Write the checkpoint, in one rename.
+
+        Raises FloatingPointError, and leaves the one that is there, when a weight is not finite: a loss that
+        is tells nothing of the step that it led to.
+        """
+        if not torch.stack([parameter.isfinite().all() for parameter in self.parameters]).all():
+            raise FloatingPointError(f"a weight is not finite after step {self.step}")
         if self.rank == 0:
             state = {
                 "step": self.step,
                 "seconds": self.seconds,
                 "model": self.model.state_dict(),
                 "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
+                "trained": self.names,
             }
             part = self.folder / f"{CHECKPOINT}.part"
             torch.save(state, part)
@@ -237,11 +277,16 @@ class Loop:
                 group["foreach"], group["capturable"] = None, self.recorded
 
     def _load(self, path: Path, resume: bool) -> None:
-        state = torch.load(path, map_location=self.device, weights_only=True)
-        self.model.load_state_dict(state["model"])
-        for optimiser, kept in zip(self.optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(kept)
-            self._fit_to_device(optimiser)
+        state = read_checkpoint(path, self.device)
+        load_weights(self.model, state["model"], path)
+        if state.get("trained", self.names) != self.names:  # checkpoints once did not tell
+            raise UsageError(f"{path} is of a training of other parameters")
+        try:
+            for optimiser, kept in zip(self.optimisers, state["optimisers"], strict=True):
+                optimiser.load_state_dict(kept)
+                self._fit_to_device(optimiser)
+        except (ValueError, KeyError):
+            raise UsageError(f"{path} is of another optimiser, or of one of other parameters") from None
         if resume:
             self.step, self.seconds = state["step"], state["seconds"]
 
@@ -318,12 +363,11 @@ class Loop:
         return line
 
 
-def _cut_log(path: Path, step: int) -> None:
+def _cut_log(folder: Path, step: int) -> None:
     """Drop what the log tells of later steps: these are done again."""
-    if path.exists():
-        lines = path.read_text(encoding="utf-8").splitlines()
-        kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
-        path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+    if (folder / LOG).exists():
+        kept = [json.dumps(line) + "\n" for line in read_log(folder) if line["step"] <= step]
+        write_atomic(folder / LOG, "".join(kept).encode(), overwrite=True)
 
 
 def _tensorboard(folder: Path, step: int) -> Any:

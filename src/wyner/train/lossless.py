@@ -21,7 +21,8 @@ from ..nn.lossless import Lossless, Sizes
 from ..nn.lossless_export import flat, sizes_of
 from ..nn.lossless_plain import Plain
 from .config import from_table
-from .loop import CHECKPOINT, LOG, Draw, Loop, LoopSettings, join_ranks
+from .folder import CHECKPOINT, is_run_of, last_line, load_weights, read_checkpoint, read_tables, write_config
+from .loop import Draw, Loop, LoopSettings, join_ranks
 from .lossless_data import LEVEL_ODDS, Batch, Crops, read_sources
 from .recorded import Inputs
 
@@ -128,20 +129,20 @@ def train(
     a network of these sizes whose weights to begin with. report: called with each line of the log. Raises as
     ``read_sources``, ``Crops`` and ``Loop``, and UsageError for settings that do not fit.
     """
-    if config.train.crop % MULTIPLE:
-        raise UsageError(f"train.crop must be a multiple of {MULTIPLE}")
+    if config.train.crop < MULTIPLE or config.train.crop % MULTIPLE:
+        raise UsageError(f"train.crop must be a multiple of {MULTIPLE}, not {config.train.crop}")
     place = join_ranks(device)
     torch.backends.cudnn.benchmark = True  # shapes never change
     torch.manual_seed(config.loop.seed)
     network = make_network(config.model).to(place)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if start is not None:
-        network.load_state_dict(torch.load(start, map_location=place, weights_only=True)["model"])
+        load_weights(network, read_checkpoint(start, place)["model"], start)
     _freeze_others(network, config.train.only)
     objective = Objective(network, *_crops(config, data, place), config)
     loop = Loop(network, objective, config.loop, folder, measure=objective.measure, tensorboard=tensorboard)
     if loop.rank == 0:
-        (folder / "config.json").write_text(json.dumps(dataclasses.asdict(config), indent=2) + "\n")
+        write_config(folder, config)
     loop.run(report)
     return network
 
@@ -167,15 +168,12 @@ def _freeze_others(network: nn.Module, only: str) -> None:
 
 def is_run(folder: Path) -> bool:
     """Whether a folder is that of a run of this training."""
-    try:
-        return "network" in json.loads((folder / "config.json").read_text(encoding="utf-8"))["model"]
-    except (OSError, ValueError, KeyError):
-        return False
+    return is_run_of("network", folder)
 
 
 def restore(folder: Path) -> Lossless | Plain:
     """The network that a run has come to. Raises UsageError when something is missing."""
-    return _restored(*_read_run(folder))
+    return _restored(folder)[2]
 
 
 def export(folder: Path, note: str = "") -> tuple[bytes, str]:
@@ -184,8 +182,7 @@ def export(folder: Path, note: str = "") -> tuple[bytes, str]:
     note: for the card, such as what it was trained on. Raises UsageError when something is missing, when the
     network is not that of the codec, and when its integers would be too large.
     """
-    tables, state = _read_run(folder)
-    network = _restored(tables, state)
+    tables, state, network = _restored(folder)
     if not isinstance(network, Lossless):
         raise UsageError("this network is for measurements; no codec takes it")
     try:
@@ -200,32 +197,16 @@ def export(folder: Path, note: str = "") -> tuple[bytes, str]:
         "note": note,
         "steps": state["step"],
         "minutes": round(state["seconds"] / 60, 1),
-        "last": _last_line(folder, state["step"]),
+        "last": last_line(folder, state["step"]),
         **{name: tables[name] for name in ("train", "loop")},
     }
     return data, json.dumps(card, indent=2) + "\n"
 
 
-def _read_run(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The tables of the configuration, and what the checkpoint holds."""
-    try:
-        tables = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        return tables, torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise UsageError(f"{folder} is not the folder of a run: {error}") from None
-
-
-def _last_line(folder: Path, step: int) -> dict[str, Any]:
-    """Of the log, up to a step: a training that goes on may be ahead of its checkpoint."""
-    try:
-        lines = (folder / LOG).read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise UsageError(f"{folder} has no log: {error}") from None
-    found = [line for line in map(json.loads, lines) if line["step"] <= step]
-    return found[-1] if found else {}
-
-
-def _restored(tables: dict[str, Any], state: dict[str, Any]) -> Lossless | Plain:
+def _restored(folder: Path) -> tuple[dict[str, Any], dict[str, Any], Lossless | Plain]:
+    """The tables of the configuration, what the checkpoint holds, and the network."""
+    tables = read_tables(folder)
+    state = read_checkpoint(folder / CHECKPOINT)
     network = make_network(LosslessConfig.of(tables).model)
-    network.load_state_dict(state["model"])
-    return network
+    load_weights(network, state["model"], folder / CHECKPOINT)
+    return tables, state, network

@@ -13,23 +13,34 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from ..errors import UsageError
+from ..errors import UsageError, describe
 from .loop import Draw
 
 
 def open_pictures(sources: list[Path]) -> Iterator[Image.Image]:
     """The pictures of folders, with their sub-folders, and of tar shards, in name order.
 
-    Each is open until the next is asked for. A folder may hold shards. Files that are not pictures are left
-    out. Raises UsageError when a source is missing.
+    A folder may hold shards. Files that are not pictures are left out. Raises UsageError when a source is
+    missing, and for a picture, which it names, that cannot be read.
     """
     for source in sources:
-        for data in _files(source):
+        for name, data in _files(source):
             try:
-                with Image.open(io.BytesIO(data)) as opened:
-                    yield opened
+                yield decoded(name, data)
             except UnidentifiedImageError:
                 continue
+
+
+def decoded(name: str, data: bytes) -> Image.Image:
+    """The picture of a file. Raises UnidentifiedImageError for what is none, UsageError for a damaged one."""
+    try:
+        picture = Image.open(io.BytesIO(data))
+        picture.load()
+    except UnidentifiedImageError:
+        raise
+    except Exception as error:  # Pillow's readers have no common one
+        raise UsageError(f"cannot read {name}: {describe(error)}") from None
+    return picture
 
 
 def to_tensor(picture: Image.Image) -> Tensor:
@@ -40,7 +51,7 @@ def to_tensor(picture: Image.Image) -> Tensor:
 def read_pictures(sources: list[Path], least_side: int = 1) -> list[Tensor]:
     """What ``open_pictures`` finds, as of ``to_tensor``, but for pictures with a side below ``least_side``.
 
-    Raises UsageError when a source is missing or nothing is left.
+    Raises as ``open_pictures``, and UsageError when nothing is left.
     """
     found = [to_tensor(picture) for picture in open_pictures(sources) if min(picture.size) >= least_side]
     if not found:
@@ -61,7 +72,8 @@ def cut(picture: Tensor, size: int, place: npt.NDArray[np.float64], turn: int, s
     return mirrored.transpose(1, 2) if turn & 4 else mirrored
 
 
-def _files(source: Path) -> Iterator[bytes]:
+def _files(source: Path) -> Iterator[tuple[str, bytes]]:
+    """Names and contents."""
     if not source.exists():
         raise UsageError(f"there is no {source}")
     if source.is_file():
@@ -70,12 +82,15 @@ def _files(source: Path) -> Iterator[bytes]:
         paths = sorted(path for path in source.rglob("*") if path.is_file())
     for path in paths:
         if path.suffix != ".tar":
-            yield path.read_bytes()
+            yield str(path), path.read_bytes()
             continue
-        with tarfile.open(path) as shard:
-            for member in sorted(shard.getmembers(), key=lambda m: m.name):
-                if (content := shard.extractfile(member)) is not None:
-                    yield content.read()
+        try:
+            with tarfile.open(path) as shard:
+                for member in sorted(shard.getmembers(), key=lambda m: m.name):
+                    if (content := shard.extractfile(member)) is not None:
+                        yield f"{path}: {member.name}", content.read()
+        except tarfile.TarError as error:
+            raise UsageError(f"cannot read {path}: {describe(error)}") from None
 
 
 class Crops:

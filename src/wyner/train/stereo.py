@@ -33,6 +33,7 @@ from ..batch.pairs import read_pairs
 from ..errors import UsageError
 from ..nn.distributed import GREY
 from .loop import Draw
+from .pictures import decoded
 
 _KITTI = {"kitti2012": ("colored_0", "colored_1"), "kitti2015": ("image_2", "image_3")}
 LAYOUTS = (*_KITTI, "cityscapes", "flat", "list")
@@ -85,9 +86,12 @@ def find_pairs(layout: str, root: Path, part: str = "training") -> list[StereoPa
 
 
 def split(pairs: Sequence[StereoPair], held_out: int) -> tuple[list[StereoPair], list[StereoPair]]:
-    """Training and held-out pairs: those of the last ``held_out`` scenes, in sorted order, are held out."""
+    """Training and held-out pairs: those of the last ``held_out`` scenes, in sorted order, are held out.
+
+    held_out: at least 0; all are held out where there are fewer scenes.
+    """
     scenes = sorted({pair.scene for pair in pairs})
-    kept_back = set(scenes[len(scenes) - held_out :])
+    kept_back = set(scenes[max(len(scenes) - held_out, 0) :])
     return (
         [pair for pair in pairs if pair.scene not in kept_back],
         [pair for pair in pairs if pair.scene in kept_back],
@@ -101,6 +105,8 @@ class Source:
     layout, path, part: see ``find_pairs``; the path is relative to a root. held_out: that many last scenes
     are not used. centre: rows and columns of a centre crop to begin with. heights: rows of the versions of
     each pair, resized in proportion; none keeps the size. repeat: how often each pair counts.
+
+    Raises UsageError for numbers out of range.
     """
 
     layout: str
@@ -110,6 +116,14 @@ class Source:
     centre: tuple[int, ...] = ()
     heights: tuple[int, ...] = ()
     repeat: int = 1
+
+    def __post_init__(self) -> None:
+        if len(self.centre) not in (0, 2):
+            raise UsageError(f"{self.path}: centre is rows and columns, not {list(self.centre)}")
+        if any(number < 1 for number in (*self.centre, *self.heights, self.repeat)):
+            raise UsageError(f"{self.path}: centre, heights and repeat must be at least 1")
+        if self.held_out < 0:
+            raise UsageError(f"{self.path}: held_out is {self.held_out}, it must be at least 0")
 
 
 def load_source(source: Source, root: Path) -> list[list[Tensor]]:
@@ -128,7 +142,8 @@ def load(pair: StereoPair, height: int | None = None, centre: tuple[int, ...] = 
 
     centre: rows and columns of a centre crop, or nothing. height: rows that the result is resized to with
     Pillow's bilinear filter, the columns in proportion; None keeps the size. With (370, 740) and 128, pairs
-    of KITTI are those of Mital et al., DCC 2022. Raises OSError, and UsageError when x and y differ in size.
+    of KITTI are those of Mital et al., DCC 2022. Raises OSError, and UsageError for a damaged picture and
+    when x and y differ in size.
     """
     planes = [_planes(path, height, centre) for path in (pair.x, pair.y)]
     if planes[0].shape != planes[1].shape:
@@ -137,8 +152,7 @@ def load(pair: StereoPair, height: int | None = None, centre: tuple[int, ...] = 
 
 
 def _planes(path: Path, height: int | None, centre: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-    with Image.open(path) as file:
-        picture = file.convert("RGB")
+    picture = decoded(str(path), path.read_bytes()).convert("RGB")
     if centre:
         rows, columns = centre
         left, top = (picture.width - columns) // 2, (picture.height - rows) // 2
@@ -170,8 +184,10 @@ class PairCrops:
 
         wrong, without: parts of the samples, in 0..1, whose y is that of another sample, or grey. jitter:
         binary logarithm of the greatest change of brightness, the same of x and y; each colour gets up to a
-        quarter of it more. Raises UsageError for pictures smaller than the crop.
+        quarter of it more. Raises UsageError without pairs and for pictures smaller than the crop.
         """
+        if not pairs:
+            raise UsageError("there are no pairs to train on; those of held-out scenes are not")
         if any(v.shape[1] < size[0] or v.shape[2] < size[1] for versions in pairs for v in versions):
             raise UsageError(f"a picture is smaller than the crop of {size[0]}x{size[1]}")
         distinct = {id(version): version for versions in pairs for version in versions}  # some count often

@@ -11,7 +11,7 @@ import warnings
 
 import numpy as np
 
-from ...errors import SideImageError, SideWarning, UsageError
+from ...errors import SideImageError, SideUnusedWarning, UsageError
 from ...nn.rates import level_lambdas
 from ..base import Pixels, ProgressCallback, Settings, Side
 from ..learned import payload as payloads
@@ -77,7 +77,7 @@ def decode(
         if y is not None and side is not None and not side.named:
             rows, columns, middle = model.transforms.without_y(x_latent, lam)
             if not shows_the_same(middle, y.part(rows, slice(0, y.width)), columns.start):
-                warnings.warn("the side image shows something else: decoded without it", SideWarning, 3)
+                warnings.warn("the side image shows something else: decoded without it", SideUnusedWarning, 3)
                 y = None
         for rows, columns, samples in model.transforms.reconstruct(x_latent, y, lam):
             pictures.place(out, rows, columns, samples)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 from ...errors import CorruptError, UnavailableError
-from ..learned.model import Model
+from ..learned.model import DAMAGE, Model
 
 
 class SideModel(Model):
@@ -24,8 +25,12 @@ class SideModel(Model):
             low, high = (float(value) for value in self.fields["lambda_range"])
             self.lambda_range = low, high
             self.macs = float(self.fields["macs"])
-        except (KeyError, ValueError, TypeError):
+        except DAMAGE:
             raise CorruptError("this is not the file of a distributed codec") from None
+        if not (0 < low <= high < math.inf and 0 <= self.macs < math.inf):
+            raise CorruptError("the model's file is damaged: a number of its card is out of range")
+        if self.card.widths != 3 * (self.card.hyper,):
+            raise CorruptError("the model's file is damaged: its layers are of other widths")
 
     @functools.cached_property
     def transforms(self) -> Any:

@@ -9,16 +9,21 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ...errors import CorruptError
+from ...errors import CorruptError, UnsupportedError, UsageError
 from ...nn.distributed import GREY, SideModelConfig
 from ...nn.side_models import load_side_model
+from ..learned.model import entropy_tensors
 from ..learned.picture import Padded, tiles
 from ..learned.transforms import Transforms
 
 TILE = 512
 """Pixels a side of what is reconstructed at once, without the margin around it."""
 MARGIN = 128
-"""Pixels around a tile of which latents and y are given with it: more than matching and layers reach."""
+"""Pixels around a tile of which latents and y are given with it: more than the layers of "ndic" reach, and
+those of "aligned" with the window of its matching. Tiles may still differ a little at their seams: what
+"aligned" compares is freed of the mean of a whole tile, "attention" looks 128 pixels far twice, and "dsin"
+looks for patches in a whole tile and has layers that reach 256 pixels.
+"""
 
 Floats = npt.NDArray[np.float32]
 
@@ -27,13 +32,18 @@ class Networks(Transforms):
     """g_a and what stands for h_a of an encoder, and all of the decoder, on the CPU, in float32."""
 
     def __init__(self, model: Any) -> None:
-        """model: a ``SideModel``. Raises CorruptError where weights are missing or do not fit."""
+        """model: a ``SideModel``. Raises CorruptError where weights are missing or do not fit, and
+        UnsupportedError for DSIN with a prior that it cannot have, or without its gains."""
         card = model.card
         config = SideModelConfig(
             model.kind, card.prior, card.widths[0], card.latents, model.lambda_range, anchors=2
         )
         try:
-            network: Any = load_side_model(config, model.tensors)
+            frozen = entropy_tensors(card)
+            weights = {name: tensor for name, tensor in model.tensors.items() if name not in frozen}
+            network: Any = load_side_model(config, weights)
+        except UsageError as error:
+            raise UnsupportedError(f"the model's file: {error}") from None
         except (RuntimeError, KeyError) as error:
             raise CorruptError(f"the model's file is damaged: {error}") from None
         self.network = network

@@ -18,7 +18,11 @@ from ...nn.rates import LEVELS
 from .latents import ONE, ChannelMoments, DensityCurves, HyperMoments, Integers, TableLatents, Tensors
 
 HASH_BYTES = 8
+DAMAGE = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
+"""What may be raised by a card that is none."""
 _HYPER = ("hyperprior", "mean-scale")
+_PRIORS = ("factorised", "gaussian", *_HYPER)
+_MOST_WIDTHS = 7  # so that tiles of 1024 pixels have the latents of whole z
 
 
 def content_hash(data: bytes) -> bytes:
@@ -30,7 +34,8 @@ def content_hash(data: bytes) -> bytes:
 class Card:
     """What a model's file tells of it.
 
-    prior, widths, latents, hyper: as of ``wyner.nn.learned.ModelConfig``. about: how it was trained.
+    prior, widths, latents, hyper: as of ``wyner.nn.learned.ModelConfig``. about: how it was trained. Raises
+    ValueError for another prior and for sizes that are none.
     """
 
     prior: str
@@ -38,6 +43,20 @@ class Card:
     latents: int
     hyper: int
     about: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        if self.prior not in _PRIORS:
+            raise ValueError(f"a prior called {self.prior}")
+        hyper = self.hyper if self.has_z else 1
+        if not 1 <= len(self.widths) <= _MOST_WIDTHS or min(*self.widths, self.latents, hyper) < 1:
+            raise ValueError("sizes that are none")
+
+    @classmethod
+    def of(cls, fields: dict[str, Any]) -> Card:
+        """From a file's own. Raises ValueError, TypeError, LookupError and ArithmeticError."""
+        widths = tuple(int(width) for width in fields["widths"])
+        latents, hyper = (int(fields[name]) for name in ("latents", "hyper"))
+        return cls(str(fields["prior"]), widths, latents, hyper, dict(fields["about"]))
 
     @property
     def latent_step(self) -> int:
@@ -68,6 +87,35 @@ class Card:
         return total
 
 
+Layout = dict[str, tuple[str, tuple[int, ...]]]
+"""Tensors by name: dtype, and shape, with ANY for a length that the file is free to choose."""
+ANY = -1
+
+
+def entropy_tensors(card: Card) -> Layout:
+    """Those that symbols of a file are read by, and the gains: only integers decide what is read."""
+    m, n = card.latents, card.hyper
+    levels = (LEVELS, m)
+    found: Layout = {"gain": ("<f2", levels), "inverse": ("<f2", levels)}
+    if card.prior == "factorised":
+        return found | {"y.curve": ("<i4", (m, ANY)), "y.zero": ("<i8", (m,)), "y.step": ("<i8", levels)}
+    if card.prior == "gaussian":
+        return found | {"y.location": ("<i4", levels), "y.scale": ("|u1", levels)}
+    found |= {"log2_gain": ("<i2", levels), "integer_gain": ("<i4", levels)}
+    found |= {"z.cdfs": ("<i4", (n, ANY)), "z.low": ("<i4", (n,))}
+    outputs = 2 * m if card.prior == "mean-scale" else m
+    for k, shape in enumerate([(n, n, 5, 5), (n, n, 5, 5), (outputs, n, 3, 3)]):
+        found |= {f"h_s.{k}.weight": ("<i2", shape), f"h_s.{k}.bias": ("<i8", shape[:1])}
+        found[f"h_s.{k}.shift"] = ("<i4", ())
+    return found
+
+
+def filters(card: Card) -> Layout:
+    """Those of g_a: a file that has them has as much as any transform of these sizes takes."""
+    sizes = enumerate(pairwise((3, *card.widths, card.latents)))
+    return {f"g_a.{2 * k}.weight": ("<f2", (outputs, inputs, 5, 5)) for k, (inputs, outputs) in sizes}
+
+
 class Model:
     """A codec from its file."""
 
@@ -77,18 +125,12 @@ class Model:
         self.tensors, metadata = safetensors.read(data)
         try:
             self.fields: dict[str, Any] = json.loads(metadata["card"])
-            card = self.fields
-            self.card = Card(
-                str(card["prior"]),
-                tuple(int(width) for width in card["widths"]),
-                int(card["latents"]),
-                int(card["hyper"]),
-                dict(card["about"]),
-            )
-            self.gain, self.inverse = (self._per_level(name) for name in ("gain", "inverse"))
-            self._prior = self._make_prior()
-        except (KeyError, ValueError, TypeError) as error:
+            self.card = Card.of(self.fields)
+            self._check_tensors()
+        except DAMAGE as error:
             raise CorruptError(f"the model's file is damaged: {error!r}") from None
+        self.gain, self.inverse = (self.tensors[name].astype(np.float32) for name in ("gain", "inverse"))
+        self._prior = self._make_prior()
 
     @functools.cached_property
     def transforms(self) -> Any:
@@ -133,11 +175,17 @@ class Model:
         symbols, at = moments.decode(data, at)
         return moments.values(symbols), at
 
-    def _per_level(self, name: str) -> npt.NDArray[np.float32]:
-        values: npt.NDArray[np.float32] = self.tensors[name].astype(np.float32)
-        if values.shape != (LEVELS, self.card.latents):
-            raise ValueError(f"{name} of another shape")
-        return values
+    def _check_tensors(self) -> None:
+        """Raises ValueError or KeyError for tensors that are not as the card says."""
+        for name, (dtype, shape) in {**entropy_tensors(self.card), **filters(self.card)}.items():
+            tensor = self.tensors[name]
+            known = len(shape) == tensor.ndim and all(
+                side in (ANY, size) for side, size in zip(shape, tensor.shape, strict=True)
+            )
+            if not known or tensor.dtype != np.dtype(dtype) or 0 in tensor.shape:
+                raise ValueError(f"{name} of another shape or type")
+        if not all(np.all(np.isfinite(self.tensors[name])) for name in ("gain", "inverse")):
+            raise ValueError("gains that are not finite")
 
     def _make_prior(self) -> DensityCurves | ChannelMoments | HyperMoments:
         tensors: Tensors = self.tensors
@@ -145,7 +193,5 @@ class Model:
             return DensityCurves(tensors)
         if self.card.prior == "gaussian":
             return ChannelMoments(tensors)
-        if not self.card.has_z:
-            raise ValueError(f"a prior called {self.card.prior}")
         self._z_tables = TableLatents(tensors["z.cdfs"], tensors["z.low"])
         return HyperMoments(tensors, self.card.latents)

@@ -34,13 +34,13 @@ class Transforms:
         self.step = card.latent_step
         self.g_a = analysis(card.widths, card.latents)
         self.g_s = synthesis(card.widths, card.latents)
-        n = card.hyper
-        self.h_a = nn.Sequential(conv(card.latents, n, 3, 1), nn.ReLU(), conv(n, n), nn.ReLU(), conv(n, n))
         self.absolute = card.prior == "hyperprior"
         try:
             load_transform(self.g_a, tensors, "g_a.")
             load_transform(self.g_s, tensors, "g_s.")
             if card.has_z:
+                m, n = card.latents, card.hyper
+                self.h_a = nn.Sequential(conv(m, n, 3, 1), nn.ReLU(), conv(n, n), nn.ReLU(), conv(n, n))
                 load_transform(self.h_a, tensors, "prior.h_a.")
         except RuntimeError as error:
             raise CorruptError(f"the model's file is damaged: {error}") from None
