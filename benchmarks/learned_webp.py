@@ -19,11 +19,11 @@ of SqueezeNet (``wyner.metrics.lpips``).
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import sys
 from collections import defaultdict
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ import torch
 
 import wyner
 from wyner import io
+from wyner.batch import manifest
 from wyner.bench import registry
 from wyner.bench.intervals import Interval, paired
 from wyner.bench.measure import distances
@@ -71,8 +72,8 @@ class Picture:
     def keep(self, codec: str, setting: str | float, **fields: Any) -> None:
         """Append a record to the results."""
         record = {"image": self.name, "codec": codec, "setting": setting, **fields}
-        with OUT.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+        with closing(manifest.Manifest(OUT)) as kept:
+            kept.append(record)
         self.measured[codec, setting] = record
 
     def measure(self, codec: str, setting: str | float, data: bytes, decoded: np.ndarray) -> None:
@@ -123,7 +124,7 @@ def qualities(sizes: list[int], size: int) -> list[float]:
 
 
 def read() -> list[Record]:
-    return [json.loads(line) for line in OUT.read_text().splitlines()] if OUT.exists() else []
+    return manifest.read(OUT) if OUT.exists() else []
 
 
 def run() -> None:

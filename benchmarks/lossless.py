@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,7 @@ import numpy.typing as npt
 from PIL import Image
 
 import wyner
+from wyner.batch import manifest
 
 RESULTS = Path(__file__).resolve().parent / "results" / "lossless.jsonl"
 DRAWN = (
@@ -161,8 +162,7 @@ def measure(codec: Codec, picture: Picture) -> dict[str, object]:
 
 
 def read() -> list[dict[str, object]]:
-    lines = RESULTS.read_text().splitlines() if RESULTS.exists() else []
-    return [json.loads(line) for line in lines]
+    return manifest.read(RESULTS) if RESULTS.exists() else []
 
 
 def table(records: list[dict[str, object]]) -> str:
@@ -202,8 +202,8 @@ def main() -> None:
             if (arguments.only and codec.name not in arguments.only) or (codec.name, picture.name) in done:
                 continue
             record = measure(codec, picture)
-            with RESULTS.open("a") as out:
-                out.write(json.dumps(record) + "\n")
+            with closing(manifest.Manifest(RESULTS)) as kept:
+                kept.append(record)
             records.append(record)
             print(record, file=sys.stderr, flush=True)
     print(table(records))

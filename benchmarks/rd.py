@@ -17,12 +17,15 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 from rd_codecs import Codec, Setting, anchors, wyner
+
+from wyner.batch import manifest
 
 RESULTS = Path(__file__).resolve().parent / "results"
 IMAGES = ("kodim01", "kodim05", "kodim08", "kodim13", "kodim19", "kodim23")
@@ -51,13 +54,7 @@ def record_key(record: dict[str, Any]) -> str:
 
 def read_records(path: Path) -> list[dict[str, Any]]:
     """All whole records of a JSONL file; a torn last line (an interrupted run) is ignored."""
-    records = []
-    for line in path.read_text().splitlines() if path.exists() else []:
-        try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
-            print(f"{path.name}: skipped a torn line", file=sys.stderr)
-    return records
+    return manifest.read(path) if path.exists() else []
 
 
 def timed(call: Callable[[], Any]) -> tuple[Any, float, float]:
@@ -84,21 +81,19 @@ def measure(codec: Codec, image: str, rgb: np.ndarray, setting: Setting) -> dict
 
 def sweep(codecs: list[Codec], images: list[str], path: Path) -> None:
     """Measure what `path` does not hold yet, one line at a time."""
-    done = {record_key(r) for r in read_records(path)}
     path.parent.mkdir(parents=True, exist_ok=True)
-    for codec in codecs:
-        for setting in codec.settings:
-            for image in images:
-                if record_key({"codec": codec.name, "image": image, "setting": setting}) in done:
-                    continue
-                record = measure(codec, image, kodak(image), setting)
-                with path.open("a") as sink:
-                    sink.write(json.dumps(record) + "\n")
-                print(
-                    f"{codec.name} {image} {setting}: {record['bpp']:.4f} bpp {record['psnr_db']:.3f} dB, "
-                    f"encode {record['encode_cpu_s']:.1f} core-s, decode {1000 * record['decode_s']:.0f} ms",
-                    flush=True,
-                )
+    with closing(manifest.Manifest(path)) as kept:
+        done = {record_key(r) for r in kept.records}
+        for codec, image, setting in ((c, i, s) for c in codecs for s in c.settings for i in images):
+            if record_key({"codec": codec.name, "image": image, "setting": setting}) in done:
+                continue
+            record = measure(codec, image, kodak(image), setting)
+            kept.append(record)
+            print(
+                f"{codec.name} {image} {setting}: {record['bpp']:.4f} bpp {record['psnr_db']:.3f} dB, "
+                f"encode {record['encode_cpu_s']:.1f} core-s, decode {1000 * record['decode_s']:.0f} ms",
+                flush=True,
+            )
 
 
 def extra_settings(pairs: list[str]) -> Setting:

@@ -14,9 +14,9 @@ of the single files, log bytes by PCHIP over PSNR, at the set's own PSNR. Kodak 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from rd import RESULTS, kodak, read_records
 from scipy.interpolate import PchipInterpolator
 
 import wyner
+from wyner.batch.manifest import Manifest
 from wyner.bench import bd
 
 RECORDS = RESULTS / "shared_sets.jsonl"
@@ -82,17 +83,16 @@ def measured(pictures: list[Pixels], how: str, quality: float, effort: int) -> d
 def run(effort: int, qualities: list[float]) -> None:
     """Measure what is not in the records."""
     keys = ("set", "how", "quality", "effort")
-    done = {tuple(r[key] for key in keys) for r in read_records(RECORDS)}
-    for name, pictures in sets().items():
-        pictures = [np.ascontiguousarray(picture) for picture in pictures]
-        for quality in qualities:
-            for how in ("set", "files"):
+    with closing(Manifest(RECORDS)) as kept:
+        done = {tuple(r[key] for key in keys) for r in kept.records}
+        for name, pictures in sets().items():
+            pictures = [np.ascontiguousarray(picture) for picture in pictures]
+            for quality, how in ((q, h) for q in qualities for h in ("set", "files")):
                 key = (name, how, quality, effort)
                 if key in done:
                     continue
                 record = dict(zip(keys, key, strict=True)) | measured(pictures, how, quality, effort)
-                with RECORDS.open("a") as out:
-                    out.write(json.dumps(record) + "\n")
+                kept.append(record)
                 print(record, flush=True)
 
 

@@ -16,10 +16,10 @@ PSNR is over RGB, of the decoded file.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
+from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from side_refine import coded_path
 
 import wyner
 from wyner import io
+from wyner.batch.manifest import Manifest
 from wyner.bench.bd import Curve, bd_rate
 from wyner.errors import NoOverlapError
 from wyner.metrics import ms_ssim
@@ -122,19 +123,17 @@ def measure(
 
 def run(args: argparse.Namespace) -> None:
     """Measure what is not there yet."""
-    done = {(r["pair"], r["row"], r["quality"], r["effort"]) for r in read_records(RESULTS)}
-    for quality in args.quality:
-        for name in args.pairs or pair_names():
-            for row in args.rows:
-                if (name, row, quality, args.effort) in done:
-                    continue
-                record = measure(name, row, quality, args.effort, args.threads, args.keep)
-                with RESULTS.open("a") as sink:
-                    sink.write(json.dumps(record) + "\n")
-                print(
-                    f"{name} {row} q{quality:g}: {record['bpp']:.4f} bpp {record['psnr_db']:.2f} dB",
-                    flush=True,
-                )
+    names = args.pairs or pair_names()
+    with closing(Manifest(RESULTS)) as kept:
+        done = {(r["pair"], r["row"], r["quality"], r["effort"]) for r in kept.records}
+        for quality, name, row in ((q, n, r) for q in args.quality for n in names for r in args.rows):
+            if (name, row, quality, args.effort) in done:
+                continue
+            record = measure(name, row, quality, args.effort, args.threads, args.keep)
+            kept.append(record)
+            print(
+                f"{name} {row} q{quality:g}: {record['bpp']:.4f} bpp {record['psnr_db']:.2f} dB", flush=True
+            )
 
 
 def curve(records: list[dict[str, Any]], name: str, row: str) -> dict[float, tuple[float, float]]:

@@ -18,10 +18,10 @@ benchmarks/results/side_x265.jsonl; what is there already is skipped.
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import subprocess
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ import numpy as np
 from rd import RESULTS, psnr, read_records
 from side_rd import load, pair_names
 
+from wyner.batch.manifest import Manifest
 from wyner.bench import bd
 
 OUTPUT = RESULTS / "side_x265.jsonl"
@@ -135,18 +136,15 @@ def x265_version() -> str:
 def run(args: argparse.Namespace) -> None:
     """Measure what is not there yet."""
     version = x265_version()
-    done = {(r["pair"], r["mode"], r["qp"]) for r in read_records(OUTPUT)}
-    for name in args.pairs or pair_names():
-        for mode in args.modes:
-            for qp in QPS[mode]:
-                if (name, mode, qp) in done:
-                    continue
-                record = measure(name, mode, qp, version)
-                with OUTPUT.open("a") as sink:
-                    sink.write(json.dumps(record) + "\n")
-                print(
-                    f"{name} {mode} qp {qp}: {record['bpp']:.4f} bpp {record['psnr_db']:.2f} dB", flush=True
-                )
+    names = args.pairs or pair_names()
+    with closing(Manifest(OUTPUT)) as kept:
+        done = {(r["pair"], r["mode"], r["qp"]) for r in kept.records}
+        for name, mode, qp in ((n, m, q) for n in names for m in args.modes for q in QPS[m]):
+            if (name, mode, qp) in done:
+                continue
+            record = measure(name, mode, qp, version)
+            kept.append(record)
+            print(f"{name} {mode} qp {qp}: {record['bpp']:.4f} bpp {record['psnr_db']:.2f} dB", flush=True)
 
 
 def curves(records: list[dict[str, Any]], mode: str, headers: bool) -> dict[str, bd.Curve]:
