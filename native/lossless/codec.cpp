@@ -129,7 +129,9 @@ int depth_of(const Shape& shape) { return shape.maxval > 255 ? 8 : 0; }
 }  // namespace
 
 void check(const Shape& s) {
-  require(s.width >= 1 && s.height >= 1 && s.width <= kMaxSide && s.height <= kMaxSide, "lossless: the size is out of range");
+  require(s.width >= 1 && s.height >= 1, "lossless: width and height must be at least 1");
+  if (s.width > kMaxSide || s.height > kMaxSide)
+    throw Error(ErrorKind::limit, "lossless: pictures of more than 1048576 columns or rows are not coded");
   require((s.channels == 1 || s.channels == 3) && (s.maxval == 255 || s.maxval == 65535),
           "lossless: channels must be 1 or 3, maxval 255 or 65535");
 }

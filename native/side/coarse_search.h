@@ -29,7 +29,7 @@ struct CoarseField {
 };
 
 // x and y are luma planes of luma.h. Displacements up to a quarter of the width (and of the height, if the
-// whole picture moved so) are found.
+// whole picture moved so) are found, and those that vectors can hold are of use.
 CoarseField coarse_search(const Plane& x, const Plane& y);
 
 }  // namespace wyner::side

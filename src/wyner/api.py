@@ -55,9 +55,10 @@ def encode(
     """Compress a picture into the bytes of a ``.wyn`` file.
 
     side: a picture like it that the decoder holds as well (the other eye, an earlier date), of any size; it
-    must be given to ``decode`` again, every sample the same. codec: default "overfit" without a side picture;
-    with one "side", or "overfit" if it does not help; ``info`` tells which; "lossless" gives the very
-    samples back and takes no quality. quality: 0..100, default 60; or
+    must be given to ``decode`` again, every sample the same. (The encoder of "ndic" does not look at it: it
+    only names it in the file, and any picture of the size of this one may be given to ``decode``.) codec:
+    default "overfit" without a side picture; with one "side", or "overfit" if it does not help; ``info``
+    tells which; "lossless" gives the very samples back and takes no quality. quality: 0..100, default 60; or
     one of target_bpp (bits per pixel), target_psnr (dB) and target_size (bytes), all of the whole file.
     effort: 1 (fast) .. 10 (small). threads: default all cores; the result does not depend on it. progress:
     called now and then; an exception from it stops the encoder. options: further settings of the codec by
@@ -73,7 +74,7 @@ def encode(
     chosen = codecs.by_name(codec or ("overfit" if side is None else "side"))
     if store_hash and not chosen.EXACT_PIXELS:
         raise UsageError("this codec's pixels may differ a little between machines: no hash can be stored")
-    known = _encoder_side(chosen, side)
+    known = _encoder_side(chosen, picture, side)
     targets = (target_bpp, target_psnr, target_size)
     if chosen.LOSSLESS and not all(goal is None for goal in (quality, *targets)):
         raise UsageError("a lossless codec takes neither a quality nor a target")
@@ -121,14 +122,14 @@ def decode(
     """Decode the bytes of a ``.wyn`` file.
 
     side: the side image, for files that were made with one or, of the codec "ndic", for one; for others it is
-    not looked at. refine: a picture
-    like it, of any size, that the encoder did not know (the other eye, an earlier date), to bring the result
-    nearer to the original; one of another scene changes nothing. check_hash: compare the samples with the
-    file's pixel hash where it has one; it is that of the picture before it is refined. The result does not
-    depend on ``threads`` (default all cores).
+    not looked at. refine: a picture like it, of any size, that the encoder did not know (the other eye, an
+    earlier date), to bring the result nearer to the original; one of another scene changes nothing, or next
+    to nothing. check_hash: compare the samples with the file's pixel hash where it has one; it is that of the
+    picture before it is refined. The result does not depend on ``threads`` (default all cores).
 
-    Raises CorruptError, UnsupportedError, LimitError, SideImageError, or, when asked to refine a file that
-    was made with a side image or is lossless, UsageError.
+    Raises CorruptError, UnsupportedError, LimitError, SideImageError; UsageError when asked to refine a file
+    that was made with a side image or is lossless; UnavailableError for a learned file whose model, or
+    PyTorch, is not at hand; and the errors of ``wyner.io.read`` for ``side`` and ``refine``.
     """
     limits = limits or Limits()
     parts = container.read(data, limits)
@@ -267,9 +268,12 @@ class _Known:
         return {} if self.side is None else {"side": self.side}
 
 
-def _encoder_side(codec: Codec, side: SideLike | None) -> _Known:
+def _encoder_side(codec: Codec, picture: Image, side: SideLike | None) -> _Known:
     if side is not None and codec.SIDE_AT_DECODER:
-        return _Known(_load_side(side, None).hash)  # its samples must not reach the encoder
+        named = _load_side(side, None)  # whose samples must not reach the encoder
+        if named.side is not None and named.side.pixels.shape[:2] != picture.pixels.shape[:2]:
+            raise UsageError("this codec's decoder takes a side image of the size of the picture")
+        return _Known(named.hash)
     if codec.TAKES_SIDE == (side is not None):
         return _Known() if side is None else _load_side(side, None)
     raise UsageError("this codec needs a side image" if side is None else "this codec takes no side image")

@@ -18,7 +18,8 @@ _METADATA = {"e": "exif", "i": "icc", "x": "xmp"}
 
 @dataclass(frozen=True)
 class Limits:
-    """What decoding may cost, checked before memory is allocated. Raises UsageError for values below 1.
+    """What decoding may cost, checked before memory is allocated. Raises UsageError for values
+    below 1, of ``metadata_bytes`` below 0.
 
     pixels: width x height. side: the greater of width and height. metadata_bytes: of each of ICC, EXIF
     and XMP, uncompressed. macs: multiply-accumulates of the whole decoding process.
@@ -30,8 +31,8 @@ class Limits:
     macs: int = 1 << 43
 
     def __post_init__(self) -> None:
-        if min(self.pixels, self.side, self.metadata_bytes, self.macs) < 1:
-            raise UsageError("limits must be at least 1")
+        if min(self.pixels, self.side, self.macs) < 1 or self.metadata_bytes < 0:
+            raise UsageError("limits must be at least 1, that of metadata at least 0")
 
     def check_size(self, width: int, height: int) -> None:
         """Raise LimitError when a picture of this size is over the limits."""

@@ -56,6 +56,10 @@ class SideWarning(UserWarning):
     """A file of a distributed codec was decoded without a side image, or with another than was named."""
 
 
+class SideUnusedWarning(SideWarning):
+    """The side image shows something else than the file, which was decoded without it."""
+
+
 class UnavailableError(WynerError):
     """An optional package, or the weights of a metric, are not at hand; the message says how to get them."""
 

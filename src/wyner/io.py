@@ -78,8 +78,8 @@ def read(
         if opened.format == "PNG":
             png16.verify(data)
         limits.check_size(*opened.size)
-        _refuse_loss(opened, first_frame)
         try:
+            _refuse_loss(opened, first_frame)
             return Image.from_pil(opened)
         except WynerError:
             raise
@@ -180,6 +180,15 @@ def _refuse_loss(opened: PilImage.Image, first_frame: bool) -> None:
         raise UnsupportedError(
             f"TIFF colour of {max(bits)} bits would be reduced to 8; convert it to 16-bit PNG"
         )
+    if opened.format == "PPM" and opened.mode == "RGB" and _ppm_maxval(opened) > 255:
+        raise UnsupportedError(
+            "this PPM file would be reduced to 8 bits; convert it to P6 with a short header"
+        )
+
+
+def _ppm_maxval(opened: Any) -> int:
+    codec, _, _, arguments = opened.tile[0]
+    return int(arguments[1]) if codec.startswith("ppm") else 255
 
 
 def _check_jpeg(image: Image) -> None:

@@ -15,6 +15,7 @@ from .image import Array, Image
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PLANES = {0: 1, 2: 3, 4: 2, 6: 4}
+_KEYED = (0, 2)  # colour types without alpha, which alone may have a colour that is clear
 _COLOUR_TYPE = {planes: kind for kind, planes in _PLANES.items()}
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _XMP_KEYWORD = b"XML:com.adobe.xmp\x00"
@@ -139,7 +140,7 @@ def _parse(data: bytes, limits: Limits) -> _Parts:
     for kind, payload in chunks:
         if kind == b"IDAT":
             parts.data.append(payload)
-        elif kind == b"tRNS" and len(payload) == 2 * _PLANES[colour_type]:
+        elif kind == b"tRNS" and colour_type in _KEYED and len(payload) == 2 * _PLANES[colour_type]:
             parts.colour_key = struct.unpack(f">{_PLANES[colour_type]}H", payload)
         elif kind == b"iCCP":
             parts.icc = _inflate_text(payload.partition(b"\x00")[2][1:], limits)

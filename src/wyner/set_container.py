@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -24,9 +25,8 @@ from .errors import CorruptError, LimitError, UnsupportedError, UsageError
 
 MAX_PICTURES = 65536
 MAX_NAME_BYTES = 200
-_FORBIDDEN = frozenset('<>:"/\\|?*')
-_CONTROLS = ((0, 0x1F), (0x7F, 0x9F), (0x200E, 0x200F), (0x2028, 0x202E), (0x2066, 0x2069), (0xD800, 0xDFFF))
-"""Code points, first and last: control characters, line separators, directions, halves of pairs."""
+_FORBIDDEN = re.compile(r'[<>:"/\\|?*\0-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]')
+"""What file systems reserve, control characters, line separators, directions, halves of pairs."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def _read_names(view: memoryview, at: int, count: int, limits: Limits) -> tuple[
         if kind == "n":
             if names is not None:
                 raise CorruptError("chunk 'n' appears twice")
-            most = min(limits.metadata_bytes, count * (MAX_NAME_BYTES + 1))
+            most = count * (MAX_NAME_BYTES + 1)
             names = _parse_names(_unpacked(payload, replace(limits, metadata_bytes=most)), count)
         at = end
 
@@ -134,26 +134,22 @@ def _parse_names(data: bytes, count: int) -> tuple[str, ...]:
 def is_name(name: str) -> bool:
     """Whether a picture may be called so: a name for a file anywhere, without its suffix."""
     size = len(name.encode("utf-8", "surrogatepass"))
-    return 0 < size <= MAX_NAME_BYTES and name[0] not in ". -" and all(map(_is_allowed, name))
+    return 0 < size <= MAX_NAME_BYTES and name[0] not in ". -" and not _FORBIDDEN.search(name)
 
 
 def usable_names(wanted: Sequence[str]) -> tuple[str, ...]:
     """Names like the wanted ones that a set can hold: each allowed, and no two the same."""
     names: dict[str, None] = {}
+    numbers: dict[str, int] = {}
     for text in wanted:
-        safe = "".join(c if _is_allowed(c) else "_" for c in text).lstrip(". -")
+        safe = _FORBIDDEN.sub("_", text).lstrip(". -")
         base = safe.encode()[: MAX_NAME_BYTES - 8].decode("utf-8", "ignore") or "picture"
-        name, number = base, 2
+        name = base
         while name in names:
-            name, number = f"{base}_{number}", number + 1
+            numbers[base] = numbers.get(base, 1) + 1
+            name = f"{base}_{numbers[base]}"
         names[name] = None
     return tuple(names)
-
-
-def _is_allowed(character: str) -> bool:
-    """Neither one that controls terminals or the direction of text, nor one that file systems reserve."""
-    code = ord(character)
-    return character not in _FORBIDDEN and not any(first <= code <= last for first, last in _CONTROLS)
 
 
 def appended(data: bytes, parts: SetFile, picture: Container, names: Sequence[str] | None) -> bytes:

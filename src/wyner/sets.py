@@ -50,7 +50,8 @@ def encode_set(
     ``encode``; in the end it may be called from other threads. The rest is as in ``encode``.
 
     Raises UsageError for bad arguments, TargetMissedError (with the finished file in its ``data``) when the
-    file is over a target rate or under a target PSNR by more than 2 %.
+    file is over a target rate or under a target PSNR by more than 2 %, LimitError for more than 131072
+    columns or rows, FloatingPointError if the fit diverges, and the errors of ``wyner.io.read``.
     """
     if isinstance(images, (str, bytes)) or isinstance(names, str):
         raise UsageError("a set is made of a list of pictures, and of one of names")
@@ -95,7 +96,8 @@ def add_to_set(
 
     data: the set. name: of the new picture, needed if and only if the set has names. A quality means what it
     means for the whole set; targets are for the new picture and what it adds to the file. A pixel hash is
-    stored if the set has them. Otherwise as ``encode_set``.
+    stored if the set has them. Otherwise as ``encode_set``. Raises as that does, and for ``data`` as
+    ``decode_set``.
     """
     parts = _read(data, limits)
     picture = as_image(image)
@@ -125,7 +127,10 @@ def decode_set(
     threads: int | None = None,
     check_hash: bool = False,
 ) -> list[Image]:
-    """Decode all pictures of a set, which together must be within ``limits``. Otherwise as ``decode``."""
+    """Decode all pictures of a set, which together must be within ``limits``. Otherwise as ``decode``.
+
+    Raises CorruptError, UnsupportedError, LimitError, and UsageError for a file that is no set.
+    """
     return list(decode_each(data, limits=limits, threads=threads, check_hash=check_hash))
 
 
@@ -137,7 +142,10 @@ def decode_picture(
     threads: int | None = None,
     check_hash: bool = False,
 ) -> Image:
-    """Decode one picture of a set, by its number, from 0, or its name. Otherwise as ``decode``."""
+    """Decode one picture of a set, by its number, from 0, or its name. Otherwise as ``decode``.
+
+    Raises as ``decode_set``, and UsageError when the set has no such picture.
+    """
     return next(decode_each(data, [picture], limits=limits, threads=threads, check_hash=check_hash))
 
 
@@ -151,8 +159,8 @@ def decode_each(
 ) -> Iterator[Image]:
     """Decode pictures of a set one after another, as they are asked for.
 
-    which: their numbers or names; None for all. Together they must be within ``limits``. Otherwise as
-    ``decode``.
+    which: their numbers or names; None for all. Together they must be within ``limits``. Otherwise, and in
+    what it raises, as ``decode_picture``.
     """
     limits = limits or Limits()
     parts = _read(data, limits)

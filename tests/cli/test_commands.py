@@ -62,6 +62,18 @@ def test_compare_names_the_file_that_fails(folder, capsys):
         assert json.loads(capsys.readouterr().out)["input"].startswith("broken")
 
 
+def test_two_names_of_one_output_are_refused(folder, capsys):
+    os.link("a.png", "a.webp")
+    assert main(["encode", "a.png", os.path.join(".", "a.webp"), "-f"]) == 2
+    assert "would both become" in capsys.readouterr().err and not (folder / "a.wyn").exists()
+
+
+def test_a_list_with_ends_of_names_that_are_no_lines(folder, capsys):
+    (folder / "list").write_bytes(b"a.png\0a.png\0")
+    assert main(["encode", "--list", "list", "-o", "out"]) == 2
+    assert "one a line" in capsys.readouterr().err
+
+
 def test_names_that_are_no_text(folder, monkeypatch):
     os.rename("a.png", b"caf\xe9.png")
     name = os.fsdecode(b"caf\xe9.wyn")

@@ -33,11 +33,10 @@ def _check_rows(text, folder, names, depths):
 
 def test_the_synthetic_pictures(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert (
-        main(["demo", "-o", "d", "shared", "--size", "16", "--epochs", "25", "--latents", "3", "-e", "1"])
-        == 0
-    )
+    before = ["demo", "-o", "d", "-q", "60", "-e", "1"]
+    assert main([*before, "shared", "--size", "16", "--epochs", "25", "--latents", "3"]) == 0
     text = capsys.readouterr().out
+    assert "codec shared, quality 60, effort 1" in text
     epochs = re.findall(r"^epoch +(\d+)  loss (\d\.\d{4}e-\d\d)  \d+\.\d\d s$", text, re.MULTILINE)
     assert [epoch for epoch, _ in epochs] == ["10", "20", "25"]
     losses = [float(loss) for _, loss in epochs]

@@ -12,11 +12,6 @@ from wyner import io
 from wyner.cli import main
 from wyner.image import Image
 
-pytest.importorskip("wyner._native", reason="the native core is not built")
-codec = pytest.importorskip("wyner.codecs.overfit", reason="the overfit codec is not there yet")
-if not hasattr(codec, "encode"):
-    pytest.skip("the overfit codec is not there yet", allow_module_level=True)
-
 
 @pytest.mark.parametrize("dtype, planes", [(np.uint8, 4), (np.uint16, 2), (np.uint8, 1), (np.uint16, 3)])
 def test_files_survive(tmp_path, monkeypatch, capsys, photo, dtype, planes):

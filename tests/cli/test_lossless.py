@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ from skimage import data
 
 pytest.importorskip("wyner._native", reason="the native extension is not built")
 
+import wyner
 from wyner import container, io
 from wyner.cli import main
 from wyner.image import Image
@@ -45,9 +47,11 @@ def test_no_quality_and_no_target(folder, goal, capsys):
     assert not (folder / "a.wyn").exists()
 
 
-def test_progress_of_the_network(folder, capsys):
+def test_what_is_told_of_a_lossless_file(folder, capsys):
     assert main(["encode", "--lossless", "a.png", "--json"]) == 0
-    assert '"output": "a.wyn"' in capsys.readouterr().out
+    told = json.loads(capsys.readouterr().out)
+    assert (told["output"], told["psnr_db"]) == ("a.wyn", None)
+    assert told["bytes"] == (folder / "a.wyn").stat().st_size
 
 
 def test_an_unknown_codec_is_unsupported(folder, capsys):
@@ -57,3 +61,16 @@ def test_an_unknown_codec_is_unsupported(folder, capsys):
     (folder / "later.wyn").write_bytes(container.write(dataclasses.replace(parts, header=header)))
     assert main(["decode", "later.wyn", "-o", "later.png"]) == 4
     assert "codec 99" in capsys.readouterr().err and not (folder / "later.png").exists()
+
+
+def test_only_a_fit_that_is_to_be_needs_torch(folder, monkeypatch, capsys):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    io.write("large.png", Image.from_array(data.astronaut()[:200, :200]))
+    assert main(["encode", "--lossless", "-e", "9", "a.png", "b.png"]) == 0  # small, and of 16 bits
+    assert main(["encode", "--lossless", "-e", "9", "large.png"]) == 1
+    assert "wyner[torch]" in capsys.readouterr().err
+
+
+def test_too_many_columns(folder):
+    with pytest.raises(wyner.LimitError, match="1048576"):
+        wyner.encode(np.random.default_rng(4).integers(0, 256, (1, 1048577), np.uint8), codec="lossless")

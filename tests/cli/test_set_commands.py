@@ -36,6 +36,22 @@ def files():
     return wyner.encode_set(pictures, names=["a", "b"], quality=30, effort=1), one
 
 
+def test_what_another_program_added_meanwhile_is_not_lost(folder, monkeypatch, capsys):
+    assert main(["encode", *FAST, "a.png", "b.png", "-o", "s.wyn"]) == 0
+    add = wyner.sets.add_to_set
+
+    def slow(set_file, image, **arguments):
+        io.write_atomic("s.wyn", add(set_file, image, **{**arguments, "name": "other"}), overwrite=True)
+        return add(set_file, image, **arguments)
+
+    monkeypatch.setattr("wyner.sets.add_to_set", slow)
+    assert main(["encode", *FAST, "c.ppm", "-o", "s.wyn", "--append"]) == 1
+    assert "another program has changed" in capsys.readouterr().err
+    assert [picture.name for picture in wyner.set_info((folder / "s.wyn").read_bytes()).pictures] == [
+        "a", "b", "other"
+    ]  # fmt: skip
+
+
 def test_a_set_from_files_to_files(folder, capsys):
     assert main(["encode", *FAST, "a.png", "b.png", "more", "-o", "s.wyn", "--hash", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

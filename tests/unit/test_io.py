@@ -1,3 +1,4 @@
+import contextlib
 import os
 import stat
 
@@ -81,6 +82,30 @@ def test_pnm_of_other_depths_is_scaled():
         io.read(data[:-1])
     with pytest.raises(CorruptError, match="greatest"):
         io.read(data.replace(b"1023", b"0600"))
+
+
+def test_no_ppm_is_reduced_to_8_bits():
+    plain = b"P3\n2 1\n65535\n1 2 3 257 513 65535\n"
+    late = b"P6\n#" + b"x" * 5000 + b"\n2 1\n65535\n" + bytes(12)
+    for data in (plain, late):
+        with pytest.raises(UnsupportedError, match="8 bits"):
+            io.read(data)
+    assert io.read(plain.replace(b"65535\n1", b"255\n1").replace(b"257 513 65535", b"4 5 6")).bit_depth == 8
+    assert io.read(b"P2\n2 1\n65535\n1 65535\n").pixels.ravel().tolist() == [1, 65535]
+
+
+def test_an_animation_cut_anywhere_is_an_error_of_ours():
+    import io as stdio
+
+    out = stdio.BytesIO()
+    frames = [PilImage.new("P", (4, 4), colour) for colour in range(3)]
+    frames[0].save(out, "GIF", save_all=True, append_images=frames[1:], duration=50)
+    data, whole = out.getvalue(), 0
+    for end in range(1, len(data)):
+        with contextlib.suppress(CorruptError, UnsupportedError):
+            assert io.read(data[:end]).width == 4  # the first frame alone
+            whole += 1
+    assert whole < len(data) / 2
 
 
 def test_formats_refuse_what_they_cannot_hold():

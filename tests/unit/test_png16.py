@@ -89,6 +89,13 @@ def test_colour_key_becomes_alpha():
     assert np.argwhere(image.alpha == 0).tolist() == [[1, 2]] and image.alpha.max() == 65535
 
 
+@pytest.mark.parametrize("planes, colour_type", [(2, 4), (4, 6)])
+def test_a_colour_key_beside_alpha_means_nothing(planes, colour_type):
+    array = _picture(2, 2, planes)
+    image = png16.decode(_file(array, 4, extra=png16._chunk(b"tRNS", bytes(2 * planes))), Limits())
+    assert image == Image.from_array(array)
+
+
 def test_refuses_animations_unless_told():
     data = _file(_picture(2, 2, 1), 0, extra=png16._chunk(b"acTL", bytes([0, 0, 0, 3]) + bytes(4)))
     with pytest.raises(UnsupportedError, match="first-frame"):

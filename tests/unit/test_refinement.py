@@ -215,3 +215,10 @@ def test_there_is_nothing_to_refine_in_a_lossless_file() -> None:
     file = wyner.encode(np.zeros((8, 8, 3), np.uint8), codec="lossless")
     with pytest.raises(wyner.UsageError, match="lossless"):
         wyner.decode(file, refine=np.zeros((8, 8, 3), np.uint8))
+
+
+def test_a_search_of_more_labels_than_weights_can_tell_is_refused() -> None:
+    flat = np.zeros((8, 8, 1), np.uint8)
+    assert _native.side_soft_match(flat, flat, 0, 4095, 0, 4, 0, 10, 1) is not None
+    with pytest.raises(wyner.UsageError, match="out of range"):
+        _native.side_soft_match(flat, flat, 0, 4096, 0, 4, 0, 10, 1)

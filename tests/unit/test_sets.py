@@ -320,6 +320,11 @@ def test_names_that_do_not_fit_are_refused(mixed: tuple[list[Image], bytes]) -> 
     assert set_container.usable_names(["x", "x", "../y", "", "\ud800", "z" * 300]) == (
         "x", "x_2", "_y", "picture", "_", "z" * 192,
     )  # fmt: skip
+    assert set_container.usable_names(["x_2", "x", "x", "x"]) == ("x_2", "x", "x_3", "x_4")
+    for mark in '<>:"/\\|?*\0\x1f\x7f\x9f\u200e\u200f\u2028\u202e\u2066\u2069\ud800\udfff':
+        assert not set_container.is_name(f"a{mark}b")
+    for mark in " \xa0\u200d\u2027\u202f\u2065\u206a\ue000é[]^-.":
+        assert set_container.is_name(f"a{mark}b")
 
 
 def test_a_set_is_no_picture_and_a_picture_no_set(mixed: tuple[list[Image], bytes]) -> None:

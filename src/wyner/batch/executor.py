@@ -36,6 +36,20 @@ class Finished:
     trace: str = ""
 
 
+@dataclass
+class Task:
+    """A task for another process, where it is sent when its turn comes: payloads may share what is large."""
+
+    number: int
+    function: Function
+    payload: Any
+    attempts: int = 0
+
+    def message(self) -> bytes:
+        """What is sent. Raises an error of pickle."""
+        return pickle.dumps((self.function, self.payload))
+
+
 class Executor(Protocol):
     """Runs tasks. To be used from one thread; ``contextlib.closing`` closes it."""
 

@@ -73,6 +73,8 @@ def _fail(error: OSError) -> None:
 
 def _lines(name: str) -> list[str]:
     data = sys.stdin.buffer.read() if name == PIPE else Path(name).read_bytes()
+    if b"\0" in data:
+        raise UsageError(f"the list {name} is no text: names stand in it one a line")
     lines = (os.fsdecode(line.rstrip(b"\r")) for line in data.removeprefix(b"\xef\xbb\xbf").split(b"\n"))
     return [line for line in lines if line.strip()]
 

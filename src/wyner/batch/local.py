@@ -12,24 +12,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from multiprocessing import connection, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext
 from typing import Any
 
 from ..errors import UsageError
-from .executor import RETRIES, Finished, Function, attempt_pickled, no_task_left, worker_lost
+from .executor import RETRIES, Finished, Function, Task, attempt_pickled, no_task_left, worker_lost
 
 _GRACE_S = 3.0  # for a worker to remove its temporary files when it is told to stop
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-
-
-@dataclass
-class _Task:
-    number: int
-    message: bytes
-    attempts: int = 0
 
 
 class LocalExecutor:
@@ -54,13 +46,15 @@ class LocalExecutor:
         self._jobs = jobs
         self._retries = retries
         self._count = 0
-        self._queue: deque[_Task] = deque()
+        self._queue: deque[Task] = deque()
         self._finished: deque[Finished] = deque()
         self._workers: list[_Worker] = []
 
     def submit(self, function: Function, payload: Any) -> int:
         """Take a task; see ``Executor``."""
-        self._queue.append(_Task(self._count, pickle.dumps((function, payload))))
+        task = Task(self._count, function, payload)
+        task.message()  # raises if it cannot be sent
+        self._queue.append(task)
         self._count += 1
         self._dispatch()
         return self._count - 1
@@ -101,7 +95,7 @@ class LocalExecutor:
             worker.task = self._queue.popleft()
             worker.task.attempts += 1
             try:
-                worker.connection.send_bytes(worker.task.message)
+                worker.connection.send_bytes(worker.task.message())
             except OSError:
                 self._bury(worker, worker.task)
 
@@ -131,7 +125,7 @@ class LocalExecutor:
         result, error, trace = pickle.loads(outcome)
         self._finished.append(Finished(task.number, result, error, task.attempts, trace))
 
-    def _bury(self, worker: _Worker, task: _Task) -> None:
+    def _bury(self, worker: _Worker, task: Task) -> None:
         """Remove a dead worker; queue its task again, or give it up."""
         self._workers.remove(worker)
         reason = worker.end()
@@ -151,7 +145,7 @@ class _Worker:
         with _interrupts_held():
             self.process.start()
         theirs.close()
-        self.task: _Task | None = None
+        self.task: Task | None = None
 
     @property
     def sources(self) -> tuple[Any, ...]:

@@ -8,22 +8,14 @@ import pickle
 import socket
 import time
 from collections import deque
-from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UsageError, WynerError
-from .executor import RETRIES, Finished, Function, attempt_pickled, no_task_left, worker_lost
+from .executor import RETRIES, Finished, Function, Task, attempt_pickled, no_task_left, worker_lost
 
 _AHEAD = 2  # tasks handed to Ray for each core of the cluster: enough that no core waits for us
 _LOOK_S = 1.0  # how often to see whether the cluster has grown
 _KNOCK_S = 10.0
-
-
-@dataclass
-class _Task:
-    number: int
-    message: bytes
-    attempts: int = 0
 
 
 class RayExecutor:
@@ -56,12 +48,14 @@ class RayExecutor:
         self._count = 0
         self._capacity = 1
         self._next_look = 0.0
-        self._queue: deque[_Task] = deque()
-        self._running: dict[Any, _Task] = {}
+        self._queue: deque[Task] = deque()
+        self._running: dict[Any, Task] = {}
 
     def submit(self, function: Function, payload: Any) -> int:
         """Take a task; see ``Executor``."""
-        self._queue.append(_Task(self._count, pickle.dumps((function, payload))))
+        task = Task(self._count, function, payload)
+        task.message()  # raises if it cannot be sent
+        self._queue.append(task)
         self._count += 1
         return self._count - 1
 
@@ -92,7 +86,7 @@ class RayExecutor:
         while self._queue and len(self._running) < room:
             task = self._queue.popleft()
             task.attempts += 1
-            self._running[self._remote.remote(task.message)] = task
+            self._running[self._remote.remote(task.message())] = task
 
     def _room(self) -> int:
         now = time.monotonic()

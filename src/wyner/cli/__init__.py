@@ -8,7 +8,8 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from ..errors import WynerError, describe
+from ..errors import SideWarning, WynerError, describe
+from .warned import show
 
 INTERRUPTED = 130
 
@@ -16,7 +17,8 @@ INTERRUPTED = 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code (0 fine, otherwise that of the first failure; see errors.py)."""
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_: print(f"wyner: {message}", file=sys.stderr)
+        warnings.showwarning = show
+        warnings.simplefilter("always", SideWarning)  # of each file
         return _main(argv)
 
 
@@ -35,7 +37,7 @@ def _main(argv: Sequence[str] | None) -> int:
         # The reader of our output has gone; leave nothing for the interpreter to flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (WynerError, OSError) as error:
+    except (WynerError, OSError, ArithmeticError) as error:  # the last from a training that diverged
         from .report import exit_code
 
         print(f"wyner: {describe(error)}", file=sys.stderr)

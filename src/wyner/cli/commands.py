@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import api, codecs, framing, io
 from ..container import SIGNATURE, Limits, is_set
-from ..errors import UsageError
+from ..errors import SideUnusedWarning, UsageError
 from ..image import Image
 from .files import (
     PIPE,
@@ -28,6 +28,7 @@ from .files import (
     write_output,
 )
 from .report import FAILURES, Reporter
+from .warned import about
 
 
 def decode(arguments: argparse.Namespace) -> int:
@@ -59,7 +60,9 @@ def decode(arguments: argparse.Namespace) -> int:
             known = facts.codec in codecs.MODULES  # decoding tells of one that is not
             used = facts.side_hash is not None or (known and codecs.by_name(facts.codec).SIDE_AT_DECODER)
             own = read_side(job.side) if used and job.side is not None else side
-            image = api.decode(data, side=own, refine=refine, limits=limits, threads=threads)
+            with about(name) as warned:
+                image = api.decode(data, side=own, refine=refine, limits=limits, threads=threads)
+            helped = used and SideUnusedWarning not in warned
             write_output(target, io.encode_file(image, suffix), arguments.force)
         except FAILURES as error:
             reporter.failure(name, error)
@@ -68,7 +71,7 @@ def decode(arguments: argparse.Namespace) -> int:
         if job.side is not None:
             fields["side"] = job.side
         if given is not None:
-            fields["side_used"] = used
+            fields["side_used"] = helped
             if not used:
                 reporter.note(f"{name} was made without a side picture: {given} was not needed")
         text = f"{name} -> {target}: {image.width}x{image.height}"
@@ -109,7 +112,8 @@ def test(arguments: argparse.Namespace) -> int:
 
                 hashed = verify(data, limits, arguments.threads)
             else:
-                api.decode(data, side=side, limits=limits, threads=arguments.threads, check_hash=True)
+                with about(name):
+                    api.decode(data, side=side, limits=limits, threads=arguments.threads, check_hash=True)
                 hashed = api.info(data, limits=limits).pixel_hash is not None
         except FAILURES as error:
             reporter.failure(name, error)
@@ -160,7 +164,9 @@ def _info_text(name: str, facts: api.Info) -> str:
     if facts.pixel_hash:
         lines.append(f"  hash    {facts.pixel_hash}")
     if facts.side_hash:
-        lines.append(f"  side    {facts.side_hash} (hash of the side picture that it needs)")
+        optional = facts.codec in codecs.MODULES and codecs.by_name(facts.codec).SIDE_AT_DECODER
+        what = "that it is better with" if optional else "that it needs"
+        lines.append(f"  side    {facts.side_hash} (hash of the side picture {what})")
     return "\n".join(lines)
 
 

@@ -18,6 +18,7 @@ from ..image import Array
 from ..io import write_atomic
 from .progress import ProgressLine
 
+QUALITY, EFFORT = 40, 2
 _LABEL_ROWS = 24
 
 
@@ -27,14 +28,16 @@ def demo(arguments: argparse.Namespace) -> int:
     folder = Path(arguments.output)
     folder.mkdir(parents=True, exist_ok=True)
     height, width = photo.shape[:2]
-    print(f"photograph of {width}x{height}, quality {arguments.quality:g}, effort {arguments.effort}")
+    quality = QUALITY if arguments.quality is None else arguments.quality
+    effort = EFFORT if arguments.effort is None else arguments.effort
+    print(f"photograph of {width}x{height}, quality {quality:g}, effort {effort}")
     start = time.monotonic()
     line = ProgressLine("fitting")
     try:
         data = api.encode(
             photo,
-            quality=arguments.quality,
-            effort=arguments.effort,
+            quality=quality,
+            effort=effort,
             threads=arguments.threads,
             progress=line,
             store_hash=True,

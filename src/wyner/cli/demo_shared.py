@@ -26,6 +26,7 @@ from ..set_container import usable_names
 from .progress import ProgressLine
 from .synthetic import synthetic_pictures
 
+QUALITY, EFFORT = 70, 3
 LEARNING_RATE = 0.03
 """Of Adam, for the plain decoder: the greatest at which all of 1 to 16 latents converge smoothly."""
 
@@ -64,7 +65,9 @@ def demo_shared(arguments: argparse.Namespace) -> int:
         picture_io.write(folder / f"{picture.name}.pgm", picture.image, overwrite=True)
     plain_decoder(pictures, folder, arguments.latents, arguments.epochs, arguments.seed)
     print()
-    useful_decoder(pictures, folder, arguments.quality, arguments.effort, arguments.threads)
+    quality = QUALITY if arguments.quality is None else arguments.quality
+    effort = EFFORT if arguments.effort is None else arguments.effort
+    useful_decoder(pictures, folder, quality, effort, arguments.threads)
     return 0
 
 

@@ -115,6 +115,10 @@ def _key(request: Request, source: bytes, side: bytes | None) -> str:
     possible = [named] if named is not None else ["overfit", *("side" for _ in sides)]
     versions = {name: codecs.by_name(name).VERSION for name in possible}
     settings = {**request.settings, "codec": versions, "first_frame": request.first_frame}
+    codec: Any = codecs.by_name(possible[0])
+    if "model" in codec.OPTIONS:  # which may be replaced by another of the same name
+        model = request.settings["options"].get("model") or codec.DEFAULT
+        settings["model"] = codec.STORE.by_name(str(model)).digest.hex()
     return task_key({"wyner": __version__, **settings}, content_key(source), *sides)
 
 

@@ -129,11 +129,12 @@ def plan_outputs(sources: Sequence[Source], output: str | None, suffix: str) -> 
         path = job.source.path
         if job.target == PIPE:
             continue
-        if job.target in seen:
-            raise UsageError(f"{seen[job.target]} and {path} would both become {job.target}")
+        place = os.path.realpath(job.target)
+        if place in seen:
+            raise UsageError(f"{seen[place]} and {path} would both become {job.target}")
         if path != PIPE and Path(path).resolve() == Path(job.target).resolve():
             raise UsageError(f"{path} would overwrite itself; give -o")
-        seen[job.target] = path
+        seen[place] = path
     if folder is not None:
         for parent in {os.path.dirname(job.target) for job in jobs}:
             os.makedirs(parent, exist_ok=True)

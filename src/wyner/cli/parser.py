@@ -142,8 +142,8 @@ def _add_refine(parser: argparse.ArgumentParser) -> None:
 def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = _command(commands, "demo", "demo.demo", "compress a photograph and compare with JPEG and WebP")
     parser.add_argument("-o", dest="output", default="wyner-demo", metavar="DIR", help="folder for the files")
-    parser.add_argument("-q", "--quality", type=float, default=40, metavar="Q", help="0..100 (default 40)")
-    parser.add_argument("-e", "--effort", type=int, default=2, metavar="E", help="1..10 (default 2)")
+    parser.add_argument("-q", "--quality", type=float, metavar="Q", help="0..100 (default 40)")
+    parser.add_argument("-e", "--effort", type=int, metavar="E", help="1..10 (default 2)")
     parser.add_argument("--threads", type=int, metavar="N", help="threads (default: all cores)")
     others = parser.add_subparsers(metavar="[shared]", help="another demo: one decoder for a set of pictures")
     _add_demo_shared(others)
@@ -160,9 +160,11 @@ def _add_demo_shared(demos: argparse._SubParsersAction[argparse.ArgumentParser])
         "-o", dest="output", default=argparse.SUPPRESS, metavar="DIR", help="folder for the files"
     )
     parser.add_argument(
-        "-q", "--quality", type=float, default=70, metavar="Q", help="of the set (default 70)"
+        "-q", "--quality", type=float, default=argparse.SUPPRESS, metavar="Q", help="of the set (default 70)"
     )
-    parser.add_argument("-e", "--effort", type=int, default=3, metavar="E", help="of the set (default 3)")
+    parser.add_argument(
+        "-e", "--effort", type=int, default=argparse.SUPPRESS, metavar="E", help="of the set (default 3)"
+    )
     parser.add_argument(
         "--threads", type=int, default=argparse.SUPPRESS, metavar="N", help="threads (default: all cores)"
     )

@@ -123,7 +123,8 @@ def _added(
     line: ProgressLine,
     missed: list[str],
 ) -> bytes:
-    limits, data = limits_of(arguments), Path(arguments.output).read_bytes()
+    limits, before = limits_of(arguments), Path(arguments.output).read_bytes()
+    data = before
     for image, name in zip(images, names, strict=True):
         known = [picture.name for picture in sets.set_info(data, limits=limits).pictures]
         named = [other for other in known if other is not None]
@@ -133,6 +134,8 @@ def _added(
         except TargetMissedError as error:
             missed.append(f"{name}: {error}")
             data = error.data
+    if Path(arguments.output).read_bytes() != before:
+        raise WynerError("another program has changed the set meanwhile; nothing was added, do it again")
     return data
 
 

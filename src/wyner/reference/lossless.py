@@ -254,7 +254,7 @@ def decode_lossless(
         width, height: picture size, each >= 1.
         channels: 1 (grey) or 3 (RGB).
         maxval: 255 or 65535.
-        network: what payloads of method 0 need.
+        network: what payloads of methods 0 and 2 need.
 
     Returns:
         Samples in 0..maxval, shape (height, width, channels), uint8 if maxval is 255, else uint16.

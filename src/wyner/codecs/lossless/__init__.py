@@ -40,12 +40,13 @@ SIZE_BYTES = 4
 def encode(pixels: Pixels, settings: Settings, progress: ProgressCallback | None = None) -> bytes:
     """Code ``pixels``, (H, W, C) uint8 or uint16 with C in {1, 3}, into a payload.
 
-    Of ``settings`` the threads and the effort matter. Raises whatever ``progress`` raises, and
-    UnavailableError if the effort asks for a fit and PyTorch is not there.
+    Of ``settings`` the threads matter, and whether the effort is 9 or 10: these fit the network to 8-bit
+    pictures of 32768 pixels and more. Raises LimitError for more than 2^20 columns or rows, whatever
+    ``progress`` raises, and UnavailableError if there is to be a fit and PyTorch is not there.
     """
     maxval = int(np.iinfo(pixels.dtype).max)
     samples = np.ascontiguousarray(pixels, np.uint16)
-    steps = adaptation.steps_of(settings.effort)
+    steps = adaptation.steps_of(settings.effort) if adaptation.fits(pixels) else 0
     drawn = bytes([SCREEN]) + _native.screen_encode(samples, maxval)
     if 8 * len(drawn) < PLAINLY_DRAWN * pixels.size:
         return drawn
@@ -53,7 +54,7 @@ def encode(pixels: Pixels, settings: Settings, progress: ProgressCallback | None
     head = bytes([NETWORK]) + network.name
     coded = head + network.native.encode(samples, maxval, settings.threads, _reporter(progress))
     found = [coded, drawn, bytes([PLANES]) + _encode_planes(samples, maxval)]
-    if steps and coded is min(found, key=len) and adaptation.fits(pixels):
+    if steps and coded is min(found, key=len):
         update = adaptation.fit(network, pixels, steps, progress)
         found += _encode_updated(network, update, samples, maxval, settings.threads, _reporter(progress))
     return min(found, key=len)
