@@ -63,17 +63,16 @@ Record = dict[str, Any]
 class Picture:
     """One image, and the files that were made of it before."""
 
-    def __init__(self, path: Path, known: list[Record]) -> None:
-        self.name, self.pixels = path.stem, io.read(path).pixels
+    def __init__(self, path: Path, results: manifest.Manifest) -> None:
+        self.name, self.pixels, self.results = path.stem, io.read(path).pixels, results
         self.area = self.pixels[..., 0].size
         self.webp = registry.by_name("webp")
-        self.measured = {(r["codec"], r["setting"]): r for r in known if r["image"] == self.name}
+        self.measured = {(r["codec"], r["setting"]): r for r in results.records if r["image"] == self.name}
 
     def keep(self, codec: str, setting: str | float, **fields: Any) -> None:
         """Append a record to the results."""
         record = {"image": self.name, "codec": codec, "setting": setting, **fields}
-        with closing(manifest.Manifest(OUT)) as kept:
-            kept.append(record)
+        self.results.append(record)
         self.measured[codec, setting] = record
 
     def measure(self, codec: str, setting: str | float, data: bytes, decoded: np.ndarray) -> None:
@@ -129,13 +128,13 @@ def read() -> list[Record]:
 
 def run() -> None:
     torch.set_num_threads(1)
-    known = read()
-    for path in sorted((Path(os.environ["WYNER_DATA"]) / "kodak").glob("*.png")):
-        picture = Picture(path, known)
-        for model in MODELS:
-            picture.learned(model)
-        picture.beside()
-        print(picture.name, len(picture.measured), file=sys.stderr, flush=True)
+    with closing(manifest.Manifest(OUT)) as results:
+        for path in sorted((Path(os.environ["WYNER_DATA"]) / "kodak").glob("*.png")):
+            picture = Picture(path, results)
+            for model in MODELS:
+                picture.learned(model)
+            picture.beside()
+            print(picture.name, len(picture.measured), file=sys.stderr, flush=True)
 
 
 # --- the table ----------------------------------------------------------------------------------

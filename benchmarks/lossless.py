@@ -187,26 +187,28 @@ def table(records: list[dict[str, object]]) -> str:
     return "\n".join(rows)
 
 
+def run(results: manifest.Manifest, only: list[str] | None, groups: list[str] | None) -> None:
+    """Measure what is not there yet."""
+    done = {(r["codec"], r["picture"]) for r in results.records}
+    for picture in pictures():
+        for codec in codecs() if not groups or picture.group in groups else ():
+            if (only and codec.name not in only) or (codec.name, picture.name) in done:
+                continue
+            record = measure(codec, picture)
+            results.append(record)
+            print(record, file=sys.stderr, flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", nargs="+", metavar="CODEC")
     parser.add_argument("--groups", nargs="+", metavar="GROUP")
     parser.add_argument("--table", action="store_true", help="measure nothing")
     arguments = parser.parse_args()
-    records = read()
-    done = {(r["codec"], r["picture"]) for r in records}
-    for picture in [] if arguments.table else pictures():
-        if arguments.groups and picture.group not in arguments.groups:
-            continue
-        for codec in codecs():
-            if (arguments.only and codec.name not in arguments.only) or (codec.name, picture.name) in done:
-                continue
-            record = measure(codec, picture)
-            with closing(manifest.Manifest(RESULTS)) as kept:
-                kept.append(record)
-            records.append(record)
-            print(record, file=sys.stderr, flush=True)
-    print(table(records))
+    if not arguments.table:
+        with closing(manifest.Manifest(RESULTS)) as results:
+            run(results, arguments.only, arguments.groups)
+    print(table(read()))
 
 
 if __name__ == "__main__":

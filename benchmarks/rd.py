@@ -6,7 +6,8 @@
 
 Kodak is read from $WYNER_DATA/kodak. One JSON line per (codec, image, setting) is appended to
 benchmarks/results/rd_<anchors|wyner>.jsonl as soon as it is measured; records already there are skipped, so
-a run may be stopped and started again. PSNR is over RGB, 8 bit, of the decoded file; bpp counts every byte.
+a run may be stopped and started again. One run at a time writes a file: others take another --output. PSNR is
+over RGB, 8 bit, of the decoded file; bpp counts every byte.
 """
 
 from __future__ import annotations

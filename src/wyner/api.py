@@ -66,9 +66,9 @@ def encode(
 
     Raises UsageError for bad arguments; TargetMissedError (with the finished file in its ``data``) when the
     file is over a target rate or under a target PSNR by more than 2 %; LimitError for more than 131072
-    columns or rows (but not of "lossless"); FloatingPointError if the fit diverges; UnavailableError for what
-    needs PyTorch or a model that is not at hand; the errors of ``wyner.io.read``; and those of ``decode``
-    where a ``.wyn`` file is given as ``side``.
+    columns or rows ("overfit", "side"; 1048576 of "lossless"); FloatingPointError if the fit diverges;
+    UnavailableError for what needs PyTorch or a model that is not at hand; the errors of ``wyner.io.read``;
+    and those of ``decode`` where a ``.wyn`` file is given as ``side``.
     """
     picture = as_image(image)
     chosen = codecs.by_name(codec or ("overfit" if side is None else "side"))

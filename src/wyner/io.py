@@ -18,7 +18,7 @@ from .container import Limits
 from .errors import CorruptError, LimitError, UnsupportedError, UsageError, WynerError
 from .image import Image
 from .orientation import upright
-from .pil_modes import EXIF_PREFIX, EXIF_SUB_IFDS, JPEG_XMP_PREFIX
+from .pil_modes import EXIF_KEPT_TAGS, EXIF_PREFIX, EXIF_SUB_IFDS, JPEG_XMP_PREFIX
 
 SUFFIXES: dict[str, str] = {
     ".png": "PNG",
@@ -136,15 +136,14 @@ def write_atomic(path: str | os.PathLike[str], data: bytes, *, overwrite: bool =
     if not overwrite and target.exists():
         raise FileExistsError(f"{target} exists")
     part = target.with_name(f".{secrets.token_hex(8)}.part")
-    with part.open("xb") as file:
-        try:
+    try:
+        with part.open("xb") as file:
             file.write(data)
-            file.close()
-            os.replace(part, target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                part.unlink()
-            raise
+        os.replace(part, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise
 
 
 def is_special(path: str | os.PathLike[str]) -> bool:
@@ -229,10 +228,12 @@ def _save_options(image: Image, kind: str) -> dict[str, Any]:
 
 
 def _tiff_tags(image: Image) -> PilImage.Exif:
-    """EXIF and XMP as tags of a TIFF file."""
+    """EXIF and XMP as tags of a TIFF file, but for those that would tell how it stores its samples."""
     tags = PilImage.Exif()
     if image.exif:
         tags.load(image.exif)
+    for tag in set(tags) - EXIF_KEPT_TAGS:
+        del tags[tag]
     if image.xmp:
         tags[_TIFF_XMP] = image.xmp
     return tags

@@ -17,6 +17,8 @@ _PLAIN = {"1": "L", "La": "LA", "RGBa": "RGBA", "PA": "RGBA", "RGBX": "RGB", "YC
 # Tags of IFD0 that describe the picture; the others of a TIFF file describe how the file stores it.
 _DESCRIPTIVE_TAGS = (270, 271, 272, 305, 306, 315, 33432)
 EXIF_SUB_IFDS = (0x8769, 0x8825)
+EXIF_KEPT_TAGS = frozenset((*_DESCRIPTIVE_TAGS, 274, *EXIF_SUB_IFDS))
+"""Those of IFD0 that a TIFF file is given as well: 274 is the orientation."""
 
 
 def from_pil(image: PilImage.Image) -> Image:

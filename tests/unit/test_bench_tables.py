@@ -154,8 +154,8 @@ def test_compressai_files_are_of_all_images_of_the_run(tmp_path):
 def paired():
     """Files of a codec without side pictures, and of one that has two for one of its two images."""
     alone = [record("a", q, i) for q in range(4) for i in ("i0", "i1")]
-    first = [record("b", q, i, 0.8, side="s1") for q in range(4) for i in ("i0", "i1")]
-    second = [record("b", q, "i0", 0.5, side="s2", key=f"second {q}") for q in range(4)]
+    first = [record("b", q, i, 0.8, side="s1", side_path="s1") for q in range(4) for i in ("i0", "i1")]
+    second = [record("b", q, "i0", 0.5, side="s2", side_path="s2", key=f"second {q}") for q in range(4)]
     return [*alone, *first, *second]
 
 

@@ -54,6 +54,19 @@ def test_tiff_holds_exif_and_xmp_at_once():
     assert float(kept.get_ifd(0x8769)[0x829D]) == 2.8
 
 
+@pytest.mark.parametrize(
+    "tags", [{256: 6, 257: 4}, {256: 40, 257: 60}, {262: 6, 284: 2, 266: 2}, {338: 2, 339: 3}]
+)
+def test_what_exif_says_of_other_files_does_not_reach_a_tiff_file(tags):
+    exif = PilImage.Exif()
+    for tag, value in {271: "maker", **tags}.items():
+        exif[tag] = value
+    exif.get_ifd(0x8769)[0x829D] = 2.8
+    image = Image.from_array(np.arange(72, dtype=np.uint8).reshape(4, 6, 3), exif=exif.tobytes())
+    back = io.read(io.encode_file(image, ".tif"))
+    assert np.array_equal(back.pixels, image.pixels) and b"maker" in back.exif
+
+
 @pytest.mark.parametrize("exif", [b"hello", b"II*\x00", b""])
 def test_metadata_that_tiff_cannot_hold_is_refused(exif):
     image = Image.from_array(np.zeros((8, 8, 3), np.uint8), exif=exif or None)

@@ -309,7 +309,8 @@ def test_resume_makes_files_of_a_replaced_model_anew(tmp_path, monkeypatch, caps
     command = ["encode", "a.png", "-o", "out/", "--codec", "learned", "-x", "model=random-gaussian"]
     found = []
     for seed in (1, 1, 2, 2):
-        write_model(tmp_path, "gaussian", seed)
+        path = write_model(tmp_path, "gaussian", seed)
+        os.utime(path, (seed, seed))  # clocks of file systems may be coarse
         assert main([*command, "--resume", "--json"]) == 0
         found.append(json.loads(capsys.readouterr().out).get("skipped", False))
     assert found == [False, True, False, True]

@@ -193,9 +193,31 @@ def test_images_of_one_name_are_told_apart(tmp_path):
         *(r | {"image_hash": "abcdef99", "key": r["key"] + "2"} for r in curve("a", "x", 5)),
     ]
     # Same name, another file: the newest record of each identity would win, so they differ in side image too.
-    records = [r | {"side": "l" if r["image_hash"] == "x" else "r"} for r in records]
+    sides = ("l" if r["image_hash"] == "x" else "r" for r in records)
+    records = [r | {"side": side, "side_path": side} for r, side in zip(records, sides, strict=True)]
     _, data = report(tmp_path, records)
     assert [image["name"] for image in data["images"]] == ["x with l", "x with r"]
+
+
+def test_an_image_of_two_pairs_is_two_pictures_and_files_without_a_side_picture_are_of_both(tmp_path):
+    def sided(image, side):
+        given = {"side": side, "side_path": side, "side_given": "right"}
+        return [r | given | {"key": r["key"] + side} for r in curve("sided", image)]
+
+    records = [
+        *sided("x", "l"),
+        *sided("x", "r"),
+        *sided("y", "l"),
+        *curve("plain", "x"),
+        *curve("plain", "y"),
+    ]
+    _, data = report(tmp_path, records)
+    assert [image["name"] for image in data["images"]] == ["x with l", "x with r", "y"]
+    for series in (0, 1):
+        counts = [
+            sum(r["series"] == series and r["image"] == i for r in rows_of(data)) for i in (0, 1, 2, MEAN)
+        ]
+        assert len(set(counts)) == 1 and counts[0] > 1
 
 
 def test_published_curves_are_drawn_as_published_and_named_with_their_source(html):

@@ -169,9 +169,10 @@ def test_sources_out_of_range_are_refused(changes):
 def test_a_damaged_picture_is_named(tmp_path):
     put(tmp_path, "a_left.png", "a_right.png")
     path = tmp_path / "a_right.png"
-    path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(UsageError, match=r"a_right\.png"):
-        load_source(Source("flat", "."), tmp_path)
+    for damaged in (path.read_bytes()[:-30], b"no picture"):
+        path.write_bytes(damaged)
+        with pytest.raises(UsageError, match=r"a_right\.png"):
+            load_source(Source("flat", "."), tmp_path)
 
 
 def test_synthetic_pairs_have_the_correlation_asked_for():

@@ -36,7 +36,7 @@ def identity(record: Record) -> str:
     return task_key(
         {"codec": record["codec"], "point": point, "target": target},
         record["image"],
-        record.get("side") or "",
+        record.get("side_path") or "",
     )
 
 

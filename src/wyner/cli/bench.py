@@ -17,8 +17,11 @@ from ..bench.codec import rate_text
 from ..bench.plan import make_plan
 from ..bench.published import load as load_published
 from ..bench.run import describe_run, execute, pending
+from ..bench.task import InputError, SideInputError
 from ..errors import UsageError, WynerError
 from .report import Reporter
+
+_UNREAD = (InputError.__name__, SideInputError.__name__)
 
 _WINDOW = 64
 _RAY_WINDOW = 4096  # more than a cluster has cores
@@ -103,7 +106,7 @@ def _tell(reporter: Reporter, record: records.Record, counter: str) -> None:
     if "error" in record:
         error = WynerError(record["error"])
         error.exit_code = record["exit_code"]
-        reporter.failure(record["image"] if record["kind"] == "InputError" else name, error, record)
+        reporter.failure(record["image"] if record["kind"] in _UNREAD else name, error, record)
         return
     quality = "identical" if record["identical"] else f"{record['psnr_db']:.2f} dB"
     text = f"{counter} {name}: {record['bytes']} bytes  {record['bpp']:.4f} bpp  {quality}"

@@ -23,10 +23,9 @@ from ..errors import UsageError
 from .convs import conv, deconv
 from .entropy import FactorisedPrior, GaussianConditional, Mode, bits, quantise
 from .gdn import GDN, lower_bound
+from .rates import HYPER, MOST_WIDTHS
 
 Prior = Literal["factorised", "gaussian", "hyperprior", "mean-scale"]
-HYPER = ("hyperprior", "mean-scale")
-"""Priors that code z as well."""
 
 PACE = 5.0
 """How much faster than weights the logarithms learn that stand alone: they have octaves to go."""
@@ -34,8 +33,6 @@ FIRST_LOG2_GAIN = -2.2
 """At lambda 1. With it, latents of unit variance begin at a few steps of quantisation at usual rates."""
 LEAST_LOG2_SCALE, MOST_LOG2_SCALE = -4.5, 11.4
 """Of ``wyner.coder``, in steps of the quantised latents."""
-MOST_WIDTHS = 7
-"""With more, the codec's tiles would not have the latents of one z."""
 
 
 @dataclass(frozen=True)

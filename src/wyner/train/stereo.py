@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from ..batch.pairs import read_pairs
@@ -152,7 +152,10 @@ def load(pair: StereoPair, height: int | None = None, centre: tuple[int, ...] = 
 
 
 def _planes(path: Path, height: int | None, centre: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-    picture = decoded(str(path), path.read_bytes()).convert("RGB")
+    try:
+        picture = decoded(str(path), path.read_bytes()).convert("RGB")
+    except UnidentifiedImageError:
+        raise UsageError(f"{path} is not a picture") from None
     if centre:
         rows, columns = centre
         left, top = (picture.width - columns) // 2, (picture.height - rows) // 2

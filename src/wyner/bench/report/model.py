@@ -11,7 +11,7 @@ from ...errors import UsageError
 from ..averages import means
 from ..codec import RATE_KEYS, rate_text
 from ..published import PublishedCurve
-from ..records import Record
+from ..records import Record, picture_names
 
 MEAN = -1
 """Image number of a point that stands for the mean over all images."""
@@ -20,7 +20,7 @@ VALUES = ("bpp", "bpsp", "bytes", "encode_s", "decode_s", "macs_per_pixel")
 """Numbers of a point beside its metrics."""
 
 
-_ImageKey = tuple[str, str, str | None]
+_ImageKey = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -121,59 +121,38 @@ def from_records(
         raise UsageError("the run holds no measured file; see its records for the errors")
     model = Model()
     series: dict[str, int] = {}
-    key_of = _image_keys(measured)
-    images: dict[_ImageKey, int] = {}
-    for record in sorted(measured, key=_image_order):
-        images.setdefault(key_of(record), len(images))
-    model.images = _pictures(images, {key_of(record): record for record in reversed(measured)})
+    names = picture_names(measured)
+    records: dict[_ImageKey, Record] = {}
+    for record in reversed(measured):
+        records |= dict.fromkeys(_image_keys(record, names), record)
+    images = {key: index for index, key in enumerate(sorted(records))}
+    model.images = _pictures(images, records)
     swept = {record["label"] for record in measured if record["target_bpp"] is None}
     for record in measured:
         index = series.setdefault(record["label"], len(series))
         if index == len(model.series):
             model.series.append(_series(record))
         drawn = record["target_bpp"] is None or record["label"] not in swept
-        model.points.append(_measured_point(record, index, images[key_of(record)], drawn))
+        for key in _image_keys(record, names):
+            model.points.append(_measured_point(record, index, images[key], drawn))
     _add_means(model)
     _add_published(model, published)
     model.notes += [_failure(record) for record in failed]
     return model
 
 
-def _image_keys(records: Sequence[Record]) -> Callable[[Record], _ImageKey]:
-    """What tells images apart: name, content, and the side image of those that have several.
-
-    Codecs that take none measure the same image as those that do.
-    """
-    sides: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for record in records:
-        if record.get("side"):
-            sides[record["image"], record.get("image_hash", "")].add(record["side"])
-
-    def key(record: Record) -> _ImageKey:
-        name, digest = record["image"], record.get("image_hash", "")
-        known = sides[name, digest]
-        return name, digest, next(iter(known)) if len(known) == 1 else record.get("side")
-
-    return key
-
-
-def _image_order(record: Record) -> tuple[str, str, str]:
-    return record["image"], record.get("side") or "", record.get("image_hash", "")
+def _image_keys(record: Record, names: Callable[[Record], list[str]]) -> list[_ImageKey]:
+    """Name and content of the pictures that a record tells of."""
+    return [(name, record.get("image_hash", "")) for name in names(record)]
 
 
 def _pictures(images: Collection[_ImageKey], records: Mapping[_ImageKey, Record]) -> list[Picture]:
-    """Names tell pictures apart: the side image, then the hash, is added where the name alone does not."""
-    names = [name for name, _, _ in images]
-    pairs = [(name, side) for name, _, side in images]
-    pictures = []
-    for name, digest, side in images:
-        text = name
-        if side and names.count(name) > 1:
-            text += f" with {side}"
-        if pairs.count((name, side)) > 1:
-            text += f" ({digest[:6]})"
-        pictures.append(Picture(text, records[name, digest, side]))
-    return pictures
+    """Names tell pictures apart: the hash is added where the name alone does not."""
+    names = [name for name, _ in images]
+    return [
+        Picture(name if names.count(name) == 1 else f"{name} ({digest[:6]})", records[name, digest])
+        for name, digest in images
+    ]
 
 
 def _series(record: Record) -> Series:

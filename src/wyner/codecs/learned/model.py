@@ -14,15 +14,13 @@ import numpy.typing as npt
 
 from ...errors import CorruptError, UnavailableError
 from ...nn import safetensors
-from ...nn.rates import LEVELS
+from ...nn.rates import HYPER, LEVELS, MOST_WIDTHS
 from .latents import ONE, ChannelMoments, DensityCurves, HyperMoments, Integers, TableLatents, Tensors
 
 HASH_BYTES = 8
 DAMAGE = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
 """What may be raised by a card that is none."""
-_HYPER = ("hyperprior", "mean-scale")
-_PRIORS = ("factorised", "gaussian", *_HYPER)
-_MOST_WIDTHS = 7  # so that tiles of 1024 pixels have the latents of whole z
+_PRIORS = ("factorised", "gaussian", *HYPER)
 
 
 def content_hash(data: bytes) -> bytes:
@@ -48,7 +46,7 @@ class Card:
         if self.prior not in _PRIORS:
             raise ValueError(f"a prior called {self.prior}")
         hyper = self.hyper if self.has_z else 1
-        if not 1 <= len(self.widths) <= _MOST_WIDTHS or min(*self.widths, self.latents, hyper) < 1:
+        if not 1 <= len(self.widths) <= MOST_WIDTHS or min(*self.widths, self.latents, hyper) < 1:
             raise ValueError("sizes that are none")
 
     @classmethod
@@ -65,7 +63,7 @@ class Card:
 
     @property
     def has_z(self) -> bool:
-        return self.prior in _HYPER
+        return self.prior in HYPER
 
     @property
     def multiple(self) -> int:
