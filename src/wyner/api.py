@@ -157,7 +157,7 @@ def decode(
 def _refined(image: Image, refine: SideLike, parts: Container, limits: Limits, threads: int) -> Image:
     from .codecs.side import network, refinement
 
-    y, _ = _load(refine, limits)
+    y, _ = load(refine, limits)
     pixels = refinement.refine(image.pixels, y.pixels, network.shipped(), len(parts.payload), threads)
     return dataclasses.replace(image, pixels=pixels)
 
@@ -197,7 +197,7 @@ def compare(
     side: the side image of ``other``, if it is a file that was made with one. refine: as in ``decode``.
     Raises UsageError when the two cannot be compared, and the errors of reading and decoding.
     """
-    (a, _), (b, size) = _load(original, limits), _load(other, limits, side, refine)
+    (a, _), (b, size) = load(original, limits), load(other, limits, side, refine)
     error = metrics.mse(a.pixels, b.pixels)
     worst = max(
         int(np.abs(row_a.astype(np.int32) - row_b).max())
@@ -220,13 +220,17 @@ def compare(
     )
 
 
-def _load(
+def load(
     source: ImageLike | bytes,
-    limits: Limits | None,
+    limits: Limits | None = None,
     side: SideLike | None = None,
     refine: SideLike | None = None,
 ) -> tuple[Image, int | None]:
-    """A picture and, when it came as a file, the file's size in bytes."""
+    """A picture and, when it came as a file, the file's size in bytes, else None.
+
+    source: as ``compare`` takes it; side, refine: as in ``decode``, for a ``.wyn`` file. Raises as ``decode``
+    and ``wyner.io.read``.
+    """
     if isinstance(source, (str, os.PathLike)):
         source = Path(source).read_bytes()
     if not isinstance(source, bytes):
@@ -322,7 +326,7 @@ def _load_side(side: SideLike, limits: Limits | None) -> _Known:
         if side.startswith(container.SIGNATURE):
             parts = container.read(side, limits)
             payload = parts.payload if codecs.IDS.get(parts.header.codec_id) == "overfit" else None
-        image, _ = _load(side, limits)
+        image, _ = load(side, limits)
     else:
         image = as_image(side)
     return _Known(pixel_hash(image), Side(image.pixels, payload))

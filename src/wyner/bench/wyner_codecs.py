@@ -38,10 +38,8 @@ def _lossless(name: str) -> Codec:
 def _learned(name: str) -> Codec:
     """Files of models that have names, and may be replaced by others of the same name."""
 
-    def model(setting: Setting) -> str:
-        codec = cast(Any, codecs.by_name(name))
-        wanted = setting.get("options", {}).get("model") or codec.DEFAULT
-        return cast(str, codec.STORE.by_name(str(wanted)).digest.hex())
+    def model(setting: Setting) -> str | None:
+        return codecs.model_hash(name, setting.get("options", {}))
 
     return dataclasses.replace(_adapter(name), model=model)
 

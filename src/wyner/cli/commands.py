@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import api, codecs, framing, io
-from ..container import SIGNATURE, Limits, is_set
+from ..container import is_set
 from ..errors import SideUnusedWarning, UsageError
-from ..image import Image
 from .files import (
     PIPE,
     WYN,
@@ -128,7 +127,7 @@ def compare(arguments: argparse.Namespace) -> int:
     reporter, limits = Reporter("compare", arguments.json), limits_of(arguments)
     name = arguments.original
     try:
-        original = _picture(name, limits)
+        original, _ = api.load(read_bytes(name), limits)
         name = arguments.other
         found = api.compare(
             original,
@@ -146,11 +145,6 @@ def compare(arguments: argparse.Namespace) -> int:
     fields = {"original": arguments.original, **dataclasses.asdict(found), "identical": identical}
     reporter.result(name, text, fields)
     return reporter.code
-
-
-def _picture(name: str, limits: Limits) -> Image:
-    data = read_bytes(name)
-    return api.decode(data, limits=limits) if data.startswith(SIGNATURE) else io.read(data, limits=limits)
 
 
 def _info_text(name: str, facts: api.Info) -> str:

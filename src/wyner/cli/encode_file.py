@@ -115,10 +115,9 @@ def _key(request: Request, source: bytes, side: bytes | None) -> str:
     possible = [named] if named is not None else ["overfit", *("side" for _ in sides)]
     versions = {name: codecs.by_name(name).VERSION for name in possible}
     settings = {**request.settings, "codec": versions, "first_frame": request.first_frame}
-    codec: Any = codecs.by_name(possible[0])
-    if "model" in codec.OPTIONS:  # which may be replaced by another of the same name
-        model = request.settings["options"].get("model") or codec.DEFAULT
-        settings["model"] = codec.STORE.by_name(str(model)).digest.hex()
+    model = codecs.model_hash(possible[0], request.settings["options"])
+    if model is not None:
+        settings["model"] = model
     return task_key({"wyner": __version__, **settings}, content_key(source), *sides)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from typing import cast
+from collections.abc import Mapping
+from typing import Any, cast
 
 from ..errors import CorruptError, UnsupportedError, UsageError
 from .base import Codec
@@ -25,6 +26,17 @@ def by_name(name: str) -> Codec:
     if name not in MODULES:
         raise UsageError(f"no codec is called {name!r}; there are: {', '.join(sorted(MODULES))}")
     return cast(Codec, importlib.import_module(MODULES[name]))
+
+
+def model_hash(name: str, options: Mapping[str, Any]) -> str | None:
+    """Hex digits of the hash of the model that an encoder's options name; None of codecs without models.
+
+    A model may be replaced by another of its name. Raises UsageError where there is none, and CorruptError.
+    """
+    codec: Any = by_name(name)
+    if "model" not in codec.OPTIONS:
+        return None
+    return str(codec.STORE.by_name(str(options.get("model") or codec.DEFAULT)).digest.hex())
 
 
 def by_id(codec_id: int, version: int) -> Codec:

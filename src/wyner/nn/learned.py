@@ -23,7 +23,7 @@ from ..errors import UsageError
 from .convs import conv, deconv
 from .entropy import FactorisedPrior, GaussianConditional, Mode, bits, quantise
 from .gdn import GDN, lower_bound
-from .rates import HYPER, MOST_WIDTHS
+from .sizes import Sizes
 
 Prior = Literal["factorised", "gaussian", "hyperprior", "mean-scale"]
 
@@ -36,11 +36,10 @@ LEAST_LOG2_SCALE, MOST_LOG2_SCALE = -4.5, 11.4
 
 
 @dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(Sizes):
     """Sizes of a codec.
 
-    prior: of the latents. widths: channels after each transform layer but the last. latents: channels M of
-    y. hyper: channels N of z, where there is one. lambda_range: the least and the greatest lambda that it
+    prior, widths, latents, hyper: see ``Sizes``. lambda_range: the least and the greatest lambda that it
     serves, in mean squared error of samples in 0..1 for a bit per pixel; anchors: lambdas between them where
     gains are learned, 1 for a codec of one rate.
 
@@ -58,17 +57,9 @@ class ModelConfig:
         low, high = self.lambda_range
         if not 0 < low <= high < math.inf:
             raise UsageError(f"a range of lambdas must be above 0 and rise, unlike {low}, {high}")
-        if not 1 <= len(self.widths) <= MOST_WIDTHS:
-            raise UsageError(f"there can be 1 to {MOST_WIDTHS} widths, not {len(self.widths)}")
-        hyper = self.hyper if self.prior in HYPER else 1
-        if min(*self.widths, self.latents, hyper, self.anchors) < 1:
-            raise UsageError("a model has at least one channel in each layer, and one anchor")
-
-    @property
-    def multiple(self) -> int:
-        """What the sides of a picture must be multiples of."""
-        step = 2 ** (len(self.widths) + 1)
-        return 4 * step if self.prior in HYPER else step
+        if self.anchors < 1:
+            raise UsageError("a model has at least one anchor")
+        self.check_sizes()
 
 
 @dataclass(frozen=True)

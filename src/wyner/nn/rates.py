@@ -1,4 +1,4 @@
-"""The rates of a codec that has one network for all of them, and what training and files agree on."""
+"""The rates of a codec that has one network for all of them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,6 @@ CURVE_BITS = 24
 """The curve of a cumulative density rises from 0 to 2 to this power."""
 CURVE_FRACTION = 16
 """Fractional bits of places along a curve."""
-HYPER = ("hyperprior", "mean-scale")
-"""Priors that code z as well."""
-MOST_WIDTHS = 7
-"""Layers of an analysis but the last, so that the codec's tiles have the latents of whole z."""
 LEVELS = 256
 """Rates of a frozen codec, from its greatest lambda, level 0, to its least."""
 

@@ -14,13 +14,13 @@ import numpy.typing as npt
 
 from ...errors import CorruptError, UnavailableError
 from ...nn import safetensors
-from ...nn.rates import HYPER, LEVELS, MOST_WIDTHS
+from ...nn.rates import LEVELS
+from ...nn.sizes import Sizes
 from .latents import ONE, ChannelMoments, DensityCurves, HyperMoments, Integers, TableLatents, Tensors
 
 HASH_BYTES = 8
 DAMAGE = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
 """What may be raised by a card that is none."""
-_PRIORS = ("factorised", "gaussian", *HYPER)
 
 
 def content_hash(data: bytes) -> bytes:
@@ -29,11 +29,11 @@ def content_hash(data: bytes) -> bytes:
 
 
 @dataclass(frozen=True)
-class Card:
+class Card(Sizes):
     """What a model's file tells of it.
 
-    prior, widths, latents, hyper: as of ``wyner.nn.learned.ModelConfig``. about: how it was trained. Raises
-    ValueError for another prior and for sizes that are none.
+    prior, widths, latents, hyper: see ``Sizes``. about: how it was trained. Raises UsageError for another
+    prior and for sizes that are none.
     """
 
     prior: str
@@ -43,11 +43,7 @@ class Card:
     about: dict[str, Any]
 
     def __post_init__(self) -> None:
-        if self.prior not in _PRIORS:
-            raise ValueError(f"a prior called {self.prior}")
-        hyper = self.hyper if self.has_z else 1
-        if not 1 <= len(self.widths) <= MOST_WIDTHS or min(*self.widths, self.latents, hyper) < 1:
-            raise ValueError("sizes that are none")
+        self.check_sizes()
 
     @classmethod
     def of(cls, fields: dict[str, Any]) -> Card:
@@ -55,20 +51,6 @@ class Card:
         widths = tuple(int(width) for width in fields["widths"])
         latents, hyper = (int(fields[name]) for name in ("latents", "hyper"))
         return cls(str(fields["prior"]), widths, latents, hyper, dict(fields["about"]))
-
-    @property
-    def latent_step(self) -> int:
-        """Pixels from one sample of y to the next."""
-        return 2 ** (len(self.widths) + 1)
-
-    @property
-    def has_z(self) -> bool:
-        return self.prior in HYPER
-
-    @property
-    def multiple(self) -> int:
-        """What the sides of a coded picture are multiples of."""
-        return self.latent_step * (4 if self.has_z else 1)
 
     def macs_per_pixel(self) -> float:
         """Multiply-accumulates of g_s and h_s for a pixel."""
