@@ -7,12 +7,13 @@ import pytest
 from skimage import data
 
 import wyner
+from wyner._native import Fitter
 from wyner.codecs.base import Settings
 from wyner.codecs.overfit import decode, fit, macs_per_pixel, schedule
 from wyner.codecs.overfit.coarse import PER_GRID, half_size, shifted
 from wyner.codecs.overfit.fit import fit_and_code
 from wyner.codecs.overfit.goal import Goal
-from wyner.codecs.overfit.model import load_model, tensor_shapes
+from wyner.codecs.overfit.model import Model, load_model, tensor_shapes
 from wyner.codecs.overfit.schedule import grid_count, lambda_of_quality
 from wyner.codecs.overfit.stream import Coded, Picture
 from wyner.codecs.overfit.weights import network_bits, quantise_weights
@@ -110,9 +111,20 @@ def test_a_file_within_its_target_is_not_given_up_for_a_nearer_one_over_it(
 
 
 def test_more_threads_than_a_fitter_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Asked(Exception):
+        pass
+
+    def fitter(self: Picture, model: Model, threads: int, seed: int) -> Fitter:
+        raise Asked(threads)
+
     monkeypatch.setattr(fit, "THREAD_PIXELS", 1)
-    small = PHOTO[:20, :20]
-    assert wyner.encode(small, effort=1, threads=300) == wyner.encode(small, effort=1, threads=1)
+    monkeypatch.setattr(Picture, "fitter", fitter)
+    with pytest.raises(Asked, match=f"^{fit.MOST_THREADS}$"):
+        wyner.encode(PHOTO[:20, :20], effort=1, threads=300)
+    fits = Fitter(np.zeros((3, 20, 20), np.float32), 0, 5, fit.MOST_THREADS)
+    assert len(fits.gradients(1e-3)["grid_bits"]) == 5
+    with pytest.raises(ValueError, match="threads"):
+        Fitter(np.zeros((3, 20, 20), np.float32), 0, 5, fit.MOST_THREADS + 1)
 
 
 @pytest.mark.parametrize("shape", [(1, 131073), (131073, 1, 3)])
