@@ -10,8 +10,10 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
+from PIL import Image as PilImage
 
 import wyner
 from wyner.codecs.base import Progress, ProgressCallback, Settings
@@ -22,6 +24,16 @@ REPOSITORY = Path(__file__).parents[1]
 # Shells make what they run in the background ignore interrupts, and children inherit that; tests send some.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Everything else stays as hypothesis has it, here or in CI; but machines are busy, and no test is of speed.
+hypothesis.settings.register_profile("wyner", hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("wyner")
+
+
+@pytest.fixture(autouse=True)
+def pillow_guards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program lifts Pillow's own limit, which is of the process; after a test it is back."""
+    monkeypatch.setattr(PilImage, "MAX_IMAGE_PIXELS", PilImage.MAX_IMAGE_PIXELS)
 
 
 class FakeCodec(types.ModuleType):
@@ -113,12 +125,10 @@ def photo() -> np.ndarray[Any, Any]:
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
     """A folder of three small pictures to train on."""
-    from PIL import Image
-
     folder = tmp_path / "pictures"
     folder.mkdir()
     rng = np.random.default_rng(1)
     for k in range(3):
         coarse = rng.integers(0, 256, (9, 10, 3)).astype(np.uint8)
-        Image.fromarray(coarse).resize((80, 72)).save(folder / f"{k}.png")
+        PilImage.fromarray(coarse).resize((80, 72)).save(folder / f"{k}.png")
     return folder

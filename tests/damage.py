@@ -1,6 +1,10 @@
-"""Damage to files, for tests of what decoders make of it."""
+"""Damage to files, for tests of what decoders make of it, and of what it costs them."""
 
 from __future__ import annotations
+
+import contextlib
+import tracemalloc
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -21,3 +25,15 @@ def damaged(data: bytes, rng: np.random.Generator) -> bytes:
     if kind == 2:
         return data[:at] + rng.bytes(int(rng.integers(1, 40))) + data[at:]
     return data[:at]
+
+
+@contextlib.contextmanager
+def no_more_memory_than(size: int) -> Iterator[None]:
+    """Fail where Python objects made within take more than ``size`` bytes at a time."""
+    tracemalloc.start()
+    try:
+        yield
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak <= size

@@ -2,8 +2,9 @@
 
     python tools/make_learned_golden.py tests/golden/learned
 
-Files that are there already are never replaced. hashes.json gets the SHA-256 of the latents, int32 little
-endian, of each file. A model that is no longer shipped must stay beside its golden files.
+Files that are there already are never replaced, nor what hashes.json tells of them: the SHA-256 of the file
+and of its latents, int32 little endian, and the PSNR. A model that is no longer shipped must stay beside its
+golden files.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 from skimage import data
 
 import wyner
-from wyner import container
+from wyner import container, metrics
 from wyner.codecs import learned
 
 PHOTO = np.ascontiguousarray(data.astronaut()[60:124, 170:267])  # by NASA, in the public domain
@@ -31,16 +32,21 @@ def latents_hash(file: bytes) -> str:
 
 
 def main(folder: Path) -> None:
-    hashes = {}
+    table = folder / "hashes.json"
+    hashes = json.loads(table.read_text()) if table.exists() else {}
     for model in MODELS:
         for quality in (20, 80):
             path = folder / f"{model}_q{quality}.wyn"
-            if not path.exists():
-                path.write_bytes(
-                    wyner.encode(PHOTO, codec="learned", quality=quality, options={"model": model})
-                )
-            hashes[path.stem] = latents_hash(path.read_bytes())
-    (folder / "hashes.json").write_text(json.dumps(hashes, indent=2) + "\n", encoding="utf-8")
+            if path.exists():
+                continue
+            file = wyner.encode(PHOTO, codec="learned", quality=quality, options={"model": model})
+            path.write_bytes(file)
+            hashes[path.stem] = {
+                "file": hashlib.sha256(file).hexdigest(),
+                "latents": latents_hash(file),
+                "psnr_db": round(metrics.psnr(metrics.mse(PHOTO, wyner.decode(file).pixels), 255), 2),
+            }
+    table.write_text(json.dumps(hashes, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

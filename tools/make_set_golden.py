@@ -1,9 +1,9 @@
-"""Make the golden files of sets, with hashes of the samples that they decode to: tests/golden/sets.
+"""Make the golden files of sets, with hashes of them and of their samples: tests/golden/sets.
 
     python tools/make_set_golden.py
 
-Files that are there already are never replaced. One is of a photograph that scikit-image ships; the others
-hold random networks and latents, to the format's edges.
+Files that are there already are never replaced, nor their hashes. One is of a photograph that scikit-image
+ships; the others hold random networks and latents, to the format's edges.
 """
 
 from __future__ import annotations
@@ -75,12 +75,15 @@ def main() -> None:
     makers = {"photographs": photographs}
     for model in (0, 2, len(models()) - 1):
         makers[f"random_{model}"] = partial(random_set, 40 + model, model, 1 + (2 + 3 * model) % 9)
+    table = FOLDER / "hashes.json"
+    hashes = json.loads(table.read_text()) if table.exists() else {}
     for name, make in makers.items():
         path = FOLDER / f"{name}.wyn"
         if not path.exists():
-            path.write_bytes(make())
-    hashes = {name: samples_hash((FOLDER / f"{name}.wyn").read_bytes()) for name in makers}
-    (FOLDER / "hashes.json").write_text(json.dumps(hashes, indent=1) + "\n")
+            file = make()
+            path.write_bytes(file)
+            hashes[name] = {"file": hashlib.sha256(file).hexdigest(), "samples": samples_hash(file)}
+    table.write_text(json.dumps(hashes, indent=2) + "\n")
 
 
 if __name__ == "__main__":

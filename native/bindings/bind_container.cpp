@@ -29,16 +29,17 @@ double overfit_macs_per_pixel(const nb::bytes& payload) {
   return wyner::overfit::macs_per_pixel(start_of(payload), payload.size());
 }
 
-nb::tuple c_decode(const nb::bytes& data, uint64_t max_pixels, uint64_t max_side, uint64_t max_macs) {
+nb::tuple c_decode(const nb::bytes& data, uint64_t max_pixels, uint64_t max_side, uint64_t max_macs, int threads,
+                   bool with_alpha, size_t samples_short, size_t alpha_short) {
   const wyner_limits limits = {max_pixels, max_side, max_macs};
   std::vector<uint8_t> samples, alpha;
   wyner_file_info info{};
   wyner_status status = wyner_info(data.data(), data.size(), &limits, &info);
   if (status == WYNER_OK) {
-    samples.resize(info.samples_size);
-    alpha.resize(info.alpha_size);
-    status = wyner_decode_memory(data.data(), data.size(), &limits, 1, samples.data(), samples.size(),
-                                 alpha.empty() ? nullptr : alpha.data(), alpha.size());
+    samples.resize(info.samples_size - std::min(samples_short, info.samples_size));
+    if (with_alpha) alpha.resize(info.alpha_size - std::min(alpha_short, info.alpha_size));
+    status = wyner_decode_memory(data.data(), data.size(), &limits, threads, samples.data(), samples.size(),
+                                 with_alpha && info.alpha_size ? alpha.data() : nullptr, alpha.size());
   }
   return nb::make_tuple(int(status), nb::bytes(samples.data(), samples.size()),
                         nb::bytes(alpha.data(), alpha.size()));
@@ -82,10 +83,12 @@ void bind_container(nb::module_& m) {
         "version, and chunks as (type, offset of the payload, its length). Compressed metadata is not\n"
         "looked into. Raises CorruptError, UnsupportedError or LimitError.");
   m.def("c_decode", c_decode, "data"_a, "max_pixels"_a = Limits().pixels, "max_side"_a = Limits().side,
-        "max_macs"_a = Limits().macs,
+        "max_macs"_a = Limits().macs, "threads"_a = 1, "with_alpha"_a = true, "samples_short"_a = 0,
+        "alpha_short"_a = 0,
         "Decode a .wyn file as a C program does: the status of wyner_info or, where that is 0, of\n"
         "wyner_decode_memory; the samples; the samples of alpha. Nothing is known of samples with another\n"
-        "status than 0.");
+        "status than 0. with_alpha: or a null pointer is given for it. samples_short, alpha_short: by how many\n"
+        "bytes the program's buffers are too small.");
   m.def("c_check_hash", c_check_hash, "data"_a, "samples"_a, "alpha"_a,
         "The status of wyner_check_hash for a file and samples as c_decode returns them.");
   m.def("overfit_macs_per_pixel", overfit_macs_per_pixel, "payload"_a,

@@ -4,6 +4,7 @@
 // latents of the side picture instead), a seed of the side picture, payload.
 #include <cstdint>
 #include <cstdlib>
+#include <optional>
 #include <vector>
 
 #include "base/error.h"
@@ -56,14 +57,17 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const int flags = data[2];
   const Picture p = {data[0] % 96 + 1, data[1] % 96 + 1, flags & 1 ? 3 : 1, flags & 2 ? 65535 : 255};
   const SideInputs side = make_side(p, flags, data[3]);
+  std::optional<Decoded> decoded;
   try {
-    const Decoded decoded = decode_payload(data + 4, size - 4, p.width, p.height, side);
-    if (rendered(decoded, p, 1, side) != rendered(decoded, p, (flags >> 2 & 3) + 1, side)) std::abort();
-    const std::vector<uint8_t> coded = encode_payload(decoded.network, decoded.latents, side);
-    const Decoded again = decode_payload(coded.data(), coded.size(), p.width, p.height, side);
-    if (again.network.params != decoded.network.params || !same(again.latents, decoded.latents)) std::abort();
+    decoded = decode_payload(data + 4, size - 4, p.width, p.height, side);
   } catch (const wyner::Error& error) {
     if (error.kind != wyner::ErrorKind::corrupt && error.kind != wyner::ErrorKind::unsupported) std::abort();
+    return 0;
   }
+  // An encoder's output must decode: an Error from here on is a finding.
+  if (rendered(*decoded, p, 1, side) != rendered(*decoded, p, (flags >> 2 & 3) + 1, side)) std::abort();
+  const std::vector<uint8_t> coded = encode_payload(decoded->network, decoded->latents, side);
+  const Decoded again = decode_payload(coded.data(), coded.size(), p.width, p.height, side);
+  if (again.network.params != decoded->network.params || !same(again.latents, decoded->latents)) std::abort();
   return 0;
 }

@@ -163,9 +163,9 @@ def test_a_point_whose_picture_is_embedded_is_shown_itself(visit, sample, tmp_pa
     settled(page)
     page.select_option("#plot-image", label="first")
     webp = [s["name"] for s in data_of(path)["series"]].index("webp")
-    for index, (x, y) in enumerate(marks(page, webp)):
+    for bpp, (x, y) in zip(wanted, marks(page, webp), strict=True):
         page.mouse.click(x, y)
-        assert f"{wanted[index]:.3f} bpp" in page.locator(".caption.right").inner_text()
+        assert f"{bpp:.3f} bpp" in page.locator(".caption.right").inner_text()
 
 
 # --- the split --------------------------------------------------------------------------------

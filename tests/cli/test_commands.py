@@ -229,6 +229,32 @@ def test_json_lines(folder, capsys):
     assert found["psnr_db"] is None and found["identical"] is True
 
 
+def test_json_of_test(folder, capsys):
+    assert main(["encode", "a.png", "--hash"]) == 0
+    assert main(["encode", "a.png", "-o", "b.wyn"]) == 0
+    capsys.readouterr()
+    assert main(["test", "a.wyn", "b.wyn", "--json"]) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["pixel_hash_checked"] for line in told] == [True, False]
+
+
+def test_limits(folder, capsys):
+    assert main(["encode", "a.png", "--max-pixels", "1394"]) == 5
+    assert "1395 pixels" in capsys.readouterr().err
+    assert names(folder) == ["a.png"]
+    assert main(["encode", "a.png", "--max-pixels", "1395"]) == 0
+    assert main(["decode", "a.wyn", "-o", "b.png", "--max-pixels", "1394"]) == 5
+    assert names(folder) == ["a.png", "a.wyn"]
+
+
+def test_a_side_picture_that_is_not_there(folder, capsys):
+    assert main(["encode", "a.png"]) == 0
+    capsys.readouterr()
+    assert main(["decode", "a.wyn", "-o", "b.png", "--side", "none.png"]) == 1
+    assert "none.png" in capsys.readouterr().err
+    assert names(folder) == ["a.png", "a.wyn"]
+
+
 def test_pipes(folder, monkeypatch, photo):
     streams = Streams(monkeypatch, stdin=(folder / "a.png").read_bytes())
     assert main(["encode", "-", "-q", "100"]) == 0

@@ -3,11 +3,15 @@
 import json
 import subprocess
 import sys
+from io import BytesIO
 
 import numpy as np
 import pytest
+from PIL import Image as PilImage
+from PIL import UnidentifiedImageError
 
 import wyner
+import wyner.pillow
 from wyner import io
 from wyner.cli import main
 from wyner.image import Image
@@ -33,6 +37,23 @@ def test_files_survive(tmp_path, monkeypatch, capsys, photo, dtype, planes):
     assert main(["compare", "a.png", "a.wyn", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["psnr_db"] > 25 and found["alpha_equal"]
+
+
+def test_the_pillow_plugin(tmp_path, photo):
+    image = Image.from_array(np.dstack([photo, photo[:, :, 0]]), icc=b"icc profile")
+    image.to_pil().save(tmp_path / "a.wyn", quality=70, effort=1)
+    with PilImage.open(tmp_path / "a.wyn") as opened:
+        assert Image.from_pil(opened) == wyner.decode((tmp_path / "a.wyn").read_bytes())
+    assert wyner.compare(image, (tmp_path / "a.wyn").read_bytes()).psnr_db > 25
+
+
+def test_pillow_opens_no_sets_nor_what_needs_a_side_picture(photo):
+    with pytest.raises(UnidentifiedImageError):
+        PilImage.open(BytesIO(wyner.encode_set([photo], quality=30, effort=1)))
+    other = np.clip(photo.astype(int) + 9, 0, 255).astype(np.uint8)
+    file = wyner.encode(photo, side=other, codec="side", quality=30, effort=1)
+    with pytest.raises(OSError, match="side"):
+        PilImage.open(BytesIO(file)).load()
 
 
 def test_one_pixel():

@@ -68,6 +68,18 @@ def test_there_and_back(rig, capsys):
         assert np.abs(found - PHOTO - index).mean() < 12
 
 
+def test_nothing_is_overwritten_without_force(rig, capsys):
+    assert main(ENCODE) == 0
+    os.makedirs("out/left")
+    Path("out/left/1.png").write_bytes(b"mine")
+    decode = ["decode", "packed", "--pairs", "rig/pairs.csv", "-o", "out"]
+    assert main(decode) == 1
+    assert "1.png exists" in capsys.readouterr().err
+    assert Path("out/left/1.png").read_bytes() == b"mine"
+    assert main([*decode, "-f"]) == 0
+    assert PilImage.open("out/left/1.png").size == (56, 48)
+
+
 def test_a_folder_of_which_not_all_need_their_side_pictures(rig, capsys):
     PilImage.fromarray(data.chelsea()[40:88, 100:156]).save(rig / "right/1.png")
     assert main([*ENCODE, "--resume", "-j", "2"]) == 0

@@ -80,6 +80,17 @@ def test_a_set_from_files_to_files(folder, capsys):
     assert io.read("c.tiff").width == 40
 
 
+def test_nothing_is_overwritten_without_force(folder, files, capsys):
+    (folder / "s.wyn").write_bytes(files[0])
+    (folder / "s-pictures").mkdir()
+    (folder / "s-pictures" / "b.png").write_bytes(b"mine")
+    assert main(["decode", "s.wyn"]) == 1
+    assert "b.png exists" in capsys.readouterr().err
+    assert (folder / "s-pictures" / "b.png").read_bytes() == b"mine"
+    assert main(["decode", "s.wyn", "-f"]) == 0
+    assert io.read("s-pictures/b.png").pixels.shape == (32, 40, 3)
+
+
 def test_the_json_of_info_and_decode(folder, capsys):
     assert main(["encode", *FAST, "a.png", "b.png", "-o", "s.wyn"]) == 0
     capsys.readouterr()
@@ -127,6 +138,10 @@ def test_a_missed_target_is_told_and_the_file_written(folder, capsys):
     assert len(wyner.decode_set((folder / "s.wyn").read_bytes())) == 1
 
 
+def everything(folder):
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
 @pytest.mark.parametrize(
     ("command", "code", "message"),
     [
@@ -157,8 +172,8 @@ def test_what_goes_wrong_writes_nothing(folder, files, capsys, monkeypatch, comm
     old, one = files
     (folder / "old.wyn").write_bytes(old)
     (folder / "one.wyn").write_bytes(one)
-    kept = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    kept = everything(folder)
     capsys.readouterr()
     assert main(command) == code
     assert message in capsys.readouterr().err
-    assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == kept
+    assert everything(folder) == kept

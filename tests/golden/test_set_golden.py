@@ -36,6 +36,12 @@ def all_hashes() -> str:
 
 def test_every_file_is_listed() -> None:
     assert {path.stem for path in FILES.glob("*.wyn")} == HASHES.keys()
+    assert len(HASHES) >= 4
+
+
+@pytest.mark.parametrize("name", HASHES)
+def test_the_file_is_the_released_one(name: str) -> None:
+    assert hashlib.sha256((FILES / f"{name}.wyn").read_bytes()).hexdigest() == HASHES[name]["file"]
 
 
 @pytest.mark.parametrize("isa", ["v2", "v3", "v4"] if X86 else ["base"])
@@ -43,7 +49,8 @@ def test_native_decoder(isa: str) -> None:
     done = forced_isa.run(isa, "test_set_golden", "t.all_hashes()")
     assert done.returncode == 0, done.stderr
     name, hashes = done.stdout.split(" ", 1)
-    assert name == isa and json.loads(hashes) == [HASHES, HASHES]
+    assert name == isa
+    assert json.loads(hashes) == [{name: HASHES[name]["samples"] for name in HASHES}] * 2
 
 
 @pytest.mark.parametrize("name", HASHES)

@@ -3,6 +3,7 @@ import zlib
 
 import numpy as np
 import pytest
+from damage import no_more_memory_than
 
 import wyner
 from wyner import container
@@ -132,6 +133,8 @@ def test_limits():
 
 def test_a_metadata_bomb_is_not_inflated():
     bomb = START + H + chunk("x", b"\x01" + zlib.compress(bytes(10**6), 9)) + D
+    with no_more_memory_than(10**5), pytest.raises(LimitError, match="metadata"):
+        container.read(bomb, Limits(metadata_bytes=10**4))
     with pytest.raises(LimitError, match="metadata"):
         container.read(bomb, Limits(metadata_bytes=10**6 - 1))
     assert container.read(bomb, Limits(metadata_bytes=10**6)).xmp == bytes(10**6)

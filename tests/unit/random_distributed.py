@@ -18,9 +18,9 @@ def random_side_model(kind, prior="factorised", seed=0):
     return config, model
 
 
-def write_side_model(folder, kind, prior="factorised"):
+def write_side_model(folder, kind, prior="factorised", without=0.1):
     """The path of the model's file in a folder."""
     config, model = random_side_model(kind, prior)
     path = folder / f"random-{kind}.safetensors"
-    path.write_bytes(side_model_file(model, config, {"steps": 0}))
+    path.write_bytes(side_model_file(model, config, {"steps": 0, "loss": {"without": without}}))
     return path

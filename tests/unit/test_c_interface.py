@@ -19,8 +19,6 @@ from wyner.errors import LimitError, WynerError
 from wyner.image import Image, pixel_hash
 
 native = pytest.importorskip("wyner._native", reason="the native extension is not built")
-if not hasattr(native, "c_decode"):
-    pytest.skip("the native extension is an older one", allow_module_level=True)
 
 from random_overfit import random_stream  # noqa: E402
 
@@ -73,6 +71,26 @@ def test_the_same_samples(parts: Container) -> None:
     data = container.write(parts)
     status, samples, alpha = native.c_decode(data)
     assert (status, (samples, alpha)) == (OK, samples_of(wyner.decode(data)))
+
+
+@each_file
+def test_threads_and_alpha_that_is_not_asked_for(parts: Container) -> None:
+    data = container.write(parts)
+    expected = native.c_decode(data)
+    assert native.c_decode(data, threads=3) == expected
+    assert native.c_decode(data, with_alpha=False) == (OK, expected[1], b"")
+    for threads in (0, -1):
+        assert native.c_decode(data, threads=threads)[0] == ARGUMENT
+
+
+@each_file
+def test_buffers_that_are_too_small_are_not_written_to(parts: Container) -> None:
+    data = container.write(parts)
+    status, samples, alpha = native.c_decode(data, samples_short=1)
+    assert status == ARGUMENT and not any(samples) and not any(alpha)
+    if parts.header.has_alpha:
+        status, samples, alpha = native.c_decode(data, alpha_short=1)
+        assert status == ARGUMENT and not any(samples) and not any(alpha)
 
 
 # --- limits -------------------------------------------------------------------------------------

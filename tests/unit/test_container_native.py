@@ -14,8 +14,6 @@ from wyner.container import Container, Header, Limits
 from wyner.errors import CorruptError, LimitError, UnsupportedError, WynerError
 
 native = pytest.importorskip("wyner._native", reason="the native extension is not built")
-if not hasattr(native, "container_parse"):
-    pytest.skip("the native extension is an older one", allow_module_level=True)
 
 SMALL = settings(max_examples=200, deadline=None)
 START = container.SIGNATURE + b"\x10"

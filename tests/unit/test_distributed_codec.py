@@ -128,6 +128,17 @@ def test_what_is_looked_at_is_the_picture_without_y(ndic, monkeypatch):
         assert np.array_equal(decode(data, side=y), none)
 
 
+def test_a_model_that_was_trained_without_y_is_given_none(tmp_path, monkeypatch):
+    write_side_model(tmp_path, "ndic", without=1.0)
+    monkeypatch.setenv("WYNER_MODELS", str(tmp_path))
+    x, y = pair()
+    data = encode(x, side=y)
+    with pytest.warns(SideWarning, match="without a side image"):
+        none = decode(data)
+    with pytest.warns(SideWarning, match="knows no side images"):
+        assert np.array_equal(decode(data, side=y), none)
+
+
 def test_each_file_has_its_warning_and_tells_whether_y_was_used(ndic, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     x, y = pair()
@@ -253,6 +264,15 @@ def test_an_export_leaves_the_model_as_it_is(prior):
         side_model_file(model, config, {})
         after = model(*given)
     assert torch.equal(before.x_hat, after.x_hat) and torch.equal(before.bits_x, after.bits_x)
+
+
+@pytest.mark.filterwarnings("ignore::wyner.errors.SideWarning")
+def test_alpha_and_metadata_stay(ndic):
+    pixels = pair(40, 50)[0]
+    image = wyner.Image(pixels, pixels[:, :, 0].copy(), icc=b"a profile", exif=b"II*\x00", xmp=b"<x/>")
+    back = wyner.decode(encode(image, quality=50))
+    assert (back.icc, back.exif, back.xmp) == (image.icc, image.exif, image.xmp)
+    np.testing.assert_array_equal(back.alpha, image.alpha)
 
 
 def test_quality_and_targets(ndic):

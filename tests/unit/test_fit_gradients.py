@@ -21,16 +21,10 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="the gradient oracle needs the [torch] extra")
+pytest.importorskip("wyner._native", reason="the native extension is not built")
 
+from wyner._native import Fitter  # noqa: E402
 from wyner.nn import overfit  # noqa: E402
-
-try:
-    from wyner._native import Fitter
-except ImportError:
-    Fitter = None
-
-torch.set_num_threads(1)  # small tensors: more threads only spin, badly so on a busy machine
-needs_native = pytest.mark.skipif(Fitter is None, reason="the native extension has no Fitter")
 
 TOLERANCE = 1e-5
 OVER_ROUNDING = 4.0
@@ -44,6 +38,15 @@ MODELS = json.loads((Path(overfit.__file__).parents[1] / "reference" / "models.j
 
 Gradients = dict[str, np.ndarray]
 """Gradient of every parameter tensor by name and of every grid as "latent i", and "loss", "mse", "bits"."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Tensors are small: more threads only spin, badly so on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def prior_mean(model: int, grids: int) -> np.ndarray:
@@ -250,7 +253,6 @@ every_planes = pytest.mark.parametrize("planes", [1, 3])
 every_size = pytest.mark.parametrize(("height", "width"), SIZES)
 
 
-@needs_native
 @every_size
 @every_planes
 @every_case
@@ -259,14 +261,12 @@ def test_native_gradients(height: int, width: int, planes: int, model: int) -> N
     check(case, native(case, threads=2))
 
 
-@needs_native
 @pytest.mark.parametrize("grids", [1, 2, 9])
 def test_native_gradients_other_grid_counts(grids: int) -> None:
     case = Case(45, 34, 3, 1, grids)
     check(case, native(case, threads=1))
 
 
-@needs_native
 def test_native_gradients_do_not_depend_on_threads() -> None:
     case = Case(129, 200, 3, 1)
     one, two = native(case, 1), native(case, 2)
@@ -274,7 +274,6 @@ def test_native_gradients_do_not_depend_on_threads() -> None:
         np.testing.assert_array_equal(one[name], two[name], err_msg=name)
 
 
-@needs_native
 @pytest.mark.parametrize("thin", [2, 3, 4])
 def test_thinned_gradients_are_the_full_ones_on_average(thin: int) -> None:
     """Each piece of the picture has its turn once in ``thin`` pairs of steps, and nothing else changes."""
@@ -295,7 +294,6 @@ def test_thinned_gradients_are_the_full_ones_on_average(thin: int) -> None:
     np.testing.assert_allclose(mean, whole["params"], rtol=1e-4, atol=1e-5 * np.abs(mean).max())
 
 
-@needs_native
 def test_thinning_to_nothing_is_refused() -> None:
     fitter = Fitter(np.zeros((1, 9, 9), np.float32), 0, 2)
     with pytest.raises(ValueError, match="thin"):
@@ -304,7 +302,6 @@ def test_thinning_to_nothing_is_refused() -> None:
         fitter.run(1, 0.1, 0.01, 0.3, 0.2, LAMBDA, thin=0)
 
 
-@needs_native
 def test_a_thinned_fit_does_not_depend_on_threads() -> None:
     case = Case(129, 200, 3, 1)
     fits = [Fitter(case.image, case.model, case.sizes.G, threads) for threads in (1, 2)]
@@ -316,7 +313,6 @@ def test_a_thinned_fit_does_not_depend_on_threads() -> None:
     assert (whole.get_params() != fits[0].get_params()).any()
 
 
-@needs_native
 @pytest.mark.parametrize("log2_scale", [-5.0, 6.0])
 def test_native_gradients_of_narrow_and_wide_scales(log2_scale: float) -> None:
     case = Case(37, 53, 3, 1, log2_scale=log2_scale)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image as PilImage
 
-from wyner import io
+from wyner import io, png16
 from wyner.container import Limits
 from wyner.errors import CorruptError, LimitError, UnsupportedError, UsageError
 from wyner.image import Image
@@ -169,7 +169,11 @@ def test_animations_need_a_word(tmp_path):
 
 
 def test_limits_come_before_samples():
-    data = io.encode_file(Image.from_array(np.zeros((50, 60), np.uint8)), ".png")
+    header = (60).to_bytes(4, "big") + (50).to_bytes(4, "big") + bytes([8, 0, 0, 0, 0])
+    chunks = ((b"IHDR", header), (b"IDAT", b"no samples"), (b"IEND", b""))
+    data = png16.SIGNATURE + b"".join(png16._chunk(*chunk) for chunk in chunks)
+    with pytest.raises(CorruptError):
+        io.read(data)
     with pytest.raises(LimitError, match="60x50"):
         io.read(data, limits=Limits(side=59))
     with pytest.raises(LimitError, match="3000"):

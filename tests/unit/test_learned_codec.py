@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import subprocess
 import sys
 
@@ -73,6 +74,15 @@ def test_the_file_is_what_the_model_says(prior):
     assert np.abs(wyner.decode(data).pixels - wanted).mean() < 1.5
 
 
+def test_alpha_and_metadata_stay(hyperprior):
+    pixels = picture(40, 50)
+    image = wyner.Image(pixels, pixels[:, :, 0].copy(), icc=b"a profile", exif=b"II*\x00", xmp=b"<x/>")
+    file = encode(image, "random-mean-scale", quality=50)
+    back = wyner.decode(file)
+    assert (back.icc, back.exif, back.xmp) == (image.icc, image.exif, image.xmp)
+    np.testing.assert_array_equal(back.alpha, image.alpha)
+
+
 def test_quality_and_targets(hyperprior):
     image = picture(128, 128)
     sizes = [len(encode(image, "random-mean-scale", quality=q)) for q in (0, 50, 100)]
@@ -92,23 +102,16 @@ def test_a_target_psnr_is_met_at_the_lowest_rate_that_does(photo):
     assert reached[0][0] < reached[1][0]
 
 
-_KERNELS = (
-    ("AVX2", ""),
-    ("AVX512_CORE", "torch.backends.mkldnn.enabled = False"),
-    ("SSE41", "last = torch.channels_last\n"
-     "torch.nn.Conv2d.forward = lambda s, x: s._conv_forward(x.to(memory_format=last), s.weight, s.bias)"),
-    ("AVX512_CORE", "torch.set_num_threads(2)"),
-)  # fmt: skip
+_PATHS = [{"OPENBLAS_NUM_THREADS": "1"}, {"OPENBLAS_NUM_THREADS": "2"}]
+if platform.machine().lower() in ("x86_64", "amd64"):
+    _PATHS += [{"WYNER_ISA": "v2", "OPENBLAS_CORETYPE": core} for core in ("Prescott", "Haswell")]
 _LATENTS = """
-import hashlib, sys, torch
-{setup}
+import hashlib, sys
 from wyner import container
 from wyner.codecs import learned
-data = open(sys.argv[1], "rb").read()
-parts = container.read(data)
+parts = container.read(open(sys.argv[1], "rb").read())
 latents = learned.decode_latents(parts.payload, parts.header.width, parts.header.height)
-pixels = learned.decode(parts.payload, parts.header.width, parts.header.height, 3, 255)
-print(hashlib.sha256(latents.tobytes()).hexdigest(), pixels.astype(int).sum())
+print(hashlib.sha256(latents.tobytes()).hexdigest())
 """
 
 
@@ -116,12 +119,12 @@ def test_latents_are_the_same_on_every_path(hyperprior, tmp_path):
     path = tmp_path / "picture.wyn"
     path.write_bytes(encode(picture(128, 192), "random-mean-scale", quality=80))
     found = set()
-    for isa, setup in _KERNELS:
-        environment = {**os.environ, "ONEDNN_MAX_CPU_ISA": isa, "WYNER_MODELS": str(tmp_path)}
-        command = [sys.executable, "-c", _LATENTS.format(setup=setup), path]
+    for changed in _PATHS:
+        environment = {**os.environ, "WYNER_MODELS": str(tmp_path), **changed}
+        command = [sys.executable, "-c", _LATENTS, path]
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        found.add(done.stdout.split()[0])
+        found.add(done.stdout)
     assert len(found) == 1
 
 

@@ -129,6 +129,14 @@ def test_threads_do_not_change_streams() -> None:
     np.testing.assert_array_equal(network.decode(coded, 500, 400, 1, 255, 3), samples)
 
 
+def test_tiles_in_both_directions() -> None:
+    network = random_integers(np.random.default_rng(0), TINY).native()
+    samples = picture(np.random.default_rng(5), "photo", 770, 770, 3, 255)
+    coded = network.encode(samples, 255, 2)
+    for threads in (1, 3):
+        np.testing.assert_array_equal(network.decode(coded, 770, 770, 3, 255, threads), samples)
+
+
 def test_any_number_of_threads() -> None:
     network, samples = made().native(), np.full((3, 3, 1), 7, np.uint16)
     coded = network.encode(samples, 255, 10**6)

@@ -34,7 +34,7 @@ def mixed() -> tuple[list[Image], bytes]:
     """Pictures of many kinds, and their set."""
     deep = TILES[1].astype(np.uint16) * 257
     pictures = [
-        Image(TILES[0]),
+        Image(TILES[0], exif=b"II*\x00" + bytes(90), xmp=b"<x/>"),
         Image(TILES[1], icc=bytes(range(99))),
         Image(deep[:9, :1]),
         Image(TILES[2][:, :, 1:2], alpha=TILES[2][:, :, 0]),
@@ -254,7 +254,7 @@ def test_every_picture_comes_back_as_the_kind_it_was(mixed: tuple[list[Image], b
     for k, (picture, image) in enumerate(zip(pictures, decoded, strict=True)):
         assert image.pixels.shape == picture.pixels.shape and image.pixels.dtype == picture.pixels.dtype
         assert np.abs(image.pixels.astype(float) - picture.pixels).mean() / picture.maxval < 0.06
-        assert image.icc == picture.icc
+        assert (image.icc, image.exif, image.xmp) == (picture.icc, picture.exif, picture.xmp)
         assert (image.alpha is None) == (picture.alpha is None)
         assert wyner.decode_picture(file, k, threads=2) == image
     np.testing.assert_array_equal(decoded[3].alpha, pictures[3].alpha)

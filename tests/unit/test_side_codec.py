@@ -92,6 +92,15 @@ def test_threads_do_not_change_a_byte() -> None:
     assert one == two
 
 
+def test_alpha_and_metadata_stay() -> None:
+    picture = wyner.Image(PHOTO, PHOTO[:, :, 0].copy(), icc=b"a profile", exif=b"II*\x00", xmp=b"<x/>")
+    file = wyner.encode(picture, side=SIDE, quality=30, effort=1, store_hash=True)
+    assert wyner.info(file).codec == "side"
+    back = wyner.decode(file, side=SIDE, check_hash=True)
+    assert (back.icc, back.exif, back.xmp) == (picture.icc, picture.exif, picture.xmp)
+    np.testing.assert_array_equal(back.alpha, picture.alpha)
+
+
 def test_a_target_is_met() -> None:
     left, right = (np.ascontiguousarray(p[150:280, 300:460]) for p in data.stereo_motorcycle()[:2])
     file = wyner.encode(left, side=right, target_bpp=0.5, effort=2)

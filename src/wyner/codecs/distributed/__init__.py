@@ -61,13 +61,17 @@ def decode(
     """Decode a payload to (height, width, channels), uint8 for maxval 255 and uint16 for 65535.
 
     side: the decoder's own picture, of the size of this one; depth and channels may differ. One that shows
-    something else, as far as can be seen, and that the file does not name, is not used, with a warning.
+    something else, as far as can be seen, and that the file does not name, is not used, with a warning; nor
+    is any by a model that was trained without.
     Raises SideImageError for another size, CorruptError, or UnavailableError without PyTorch or the model.
     """
     if side is not None and side.pixels.shape[:2] != (height, width):
         there = f"{side.pixels.shape[1]}x{side.pixels.shape[0]}"
         raise SideImageError(f"the side image is {there}, this picture {width}x{height}")
     model, level = payloads.head(payload, STORE)
+    if side is not None and model.blind:
+        warnings.warn("the file's model knows no side images: decoded without it", SideUnusedWarning, 3)
+        side = None
     latents = payloads.read(payload, model, level, width, height)
     lam = float(level_lambdas(model.lambda_range)[level])
     x_latent = latents * (model.inverse[level] / 256)[:, None, None]

@@ -14,7 +14,8 @@ class SideModel(Model):
     """A distributed codec from its file (docs/spec/distributed.md, section 2).
 
     kind: of ``wyner.nn.side_models.MODELS``. lambda_range: that of its levels. macs: multiply-accumulates
-    that its convolutions take for a pixel when decoding.
+    that its convolutions take for a pixel when decoding. blind: trained without y, which would only spoil
+    what it makes.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -25,6 +26,7 @@ class SideModel(Model):
             low, high = (float(value) for value in self.fields["lambda_range"])
             self.lambda_range = low, high
             self.macs = float(self.fields["macs"])
+            self.blind = dict(self.card.about.get("loss", {})).get("without") == 1
         except DAMAGE:
             raise CorruptError("this is not the file of a distributed codec") from None
         if not (0 < low <= high < math.inf and 0 <= self.macs < math.inf):
