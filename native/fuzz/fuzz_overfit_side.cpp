@@ -59,7 +59,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const SideInputs side = make_side(p, flags, data[3]);
   std::optional<Decoded> decoded;
   try {
-    decoded = decode_payload(data + 4, size - 4, p.width, p.height, side);
+    decoded.emplace(decode_payload(data + 4, size - 4, p.width, p.height, side));
   } catch (const wyner::Error& error) {
     if (error.kind != wyner::ErrorKind::corrupt && error.kind != wyner::ErrorKind::unsupported) std::abort();
     return 0;
