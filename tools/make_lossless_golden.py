@@ -35,6 +35,7 @@ def pictures() -> dict[str, npt.NDArray[np.generic]]:
         "row": PHOTO[:1, :31].copy(),
         "pixel": PHOTO[:1, :1].copy(),
         "drawn": drawn,
+        "noise_16": np.random.default_rng(0).integers(0, 1 << 16, (9, 11, 3)).astype(np.uint16),
         "gradient": np.stack([4 * x + y, 3 * y, 255 - 4 * x], -1).astype(np.uint8),
     }
 

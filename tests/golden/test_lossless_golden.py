@@ -12,7 +12,7 @@ import pytest
 
 import wyner
 from wyner import container
-from wyner.codecs.lossless import NETWORK, SCREEN, UPDATED
+from wyner.codecs.lossless import NETWORK, PLANES, SCREEN, UPDATED
 
 native = pytest.importorskip("wyner._native", reason="the native core is not built")
 
@@ -33,7 +33,7 @@ def all_digests() -> str:
 def test_every_file_is_listed() -> None:
     assert HASHES.keys() == {path.stem for path in FILES.glob("*.wyn")}
     methods = {container.read((FILES / f"{name}.wyn").read_bytes()).payload[0] for name in HASHES}
-    assert len(HASHES) >= 9 and methods == {NETWORK, SCREEN, UPDATED}
+    assert len(HASHES) >= 10 and methods == {NETWORK, SCREEN, UPDATED, PLANES}
 
 
 @pytest.mark.parametrize("name", HASHES)
