@@ -3,7 +3,7 @@
     python tools/make_lossless_golden.py tests/golden/lossless
 
 Files that are there already are never replaced, nor what hashes.json tells of them: the SHA-256 of the file
-and of its samples, those of 16 bits little endian. photo_updated is photo at effort 9, made elsewhere. A
+and of its samples, those of 16 bits little endian. photo_updated, with an update in it, is not made here. A
 network that is no longer shipped must stay where the codec finds it.
 """
 

@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <vector>
 
-#include "base/error.h"
+#include "fuzz/of_bytes.h"
 #include "lossless/codec.h"
 #include "lossless/screen.h"
 #include "lossless/update.h"
@@ -53,11 +53,6 @@ std::vector<uint16_t> decoded(const Model& model, bool drawn, const uint8_t* dat
   if (drawn) screen_decode(data, size, shape, samples.data());
   else decode(model, data, size, shape, 1, samples.data());
   return samples;
-}
-
-// Of bytes nothing else may be said: an argument is a mistake of the caller's.
-void require_of_bytes(const wyner::Error& error) {
-  if (error.kind != wyner::ErrorKind::corrupt && error.kind != wyner::ErrorKind::unsupported) std::abort();
 }
 
 // A ramp, the same in every row of four, with some noise.

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <vector>
 
-#include "base/error.h"
+#include "fuzz/of_bytes.h"
 #include "plane/plane.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -15,8 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {
     wyner::plane_decode(data + 3, size - 3, width, height, maxval, samples.data());
   } catch (const wyner::Error& error) {
-    // Of bytes nothing else may be said: an argument is a mistake of the caller's.
-    if (error.kind != wyner::ErrorKind::corrupt && error.kind != wyner::ErrorKind::unsupported) std::abort();
+    require_of_bytes(error);
     return 0;
   }
   // An encoder's output must decode: an Error from here on is a finding.

@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-#include "base/error.h"
+#include "fuzz/of_bytes.h"
 #include "overfit/codec.h"
 
 using namespace wyner::overfit;
@@ -25,7 +25,7 @@ static std::optional<Taken> decoded(const uint8_t* networks, size_t networks_siz
     Decoded picture = decode_member(net, payload, size, p.width, p.height);
     return Taken{std::move(net), std::move(picture)};
   } catch (const wyner::Error& error) {
-    if (error.kind != wyner::ErrorKind::corrupt && error.kind != wyner::ErrorKind::unsupported) std::abort();
+    require_of_bytes(error);
     return std::nullopt;
   }
 }

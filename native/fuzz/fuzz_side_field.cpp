@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <vector>
 
-#include "base/error.h"
+#include "fuzz/of_bytes.h"
 #include "side/field_coder.h"
 #include "side/warp.h"
 
@@ -16,8 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {
     field = decode_field(data + 4, size - 4, width, height);
   } catch (const wyner::Error& error) {
-    // Of bytes nothing else may be said: an argument is a mistake of the caller's.
-    if (error.kind != wyner::ErrorKind::corrupt && error.kind != wyner::ErrorKind::unsupported) std::abort();
+    require_of_bytes(error);
     return 0;
   }
   // An encoder's output must decode: an Error from here on is a finding.
